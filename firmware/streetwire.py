@@ -1,0 +1,507 @@
+# The wire protocol between node and gateway: one file, imported as `streetwire` by both.
+#
+# Theory of operation
+#   payload   bytes with meaning: one head byte (version and kind), who speaks (node, incarnation), then the kind's fields.
+#             All integers are little-endian. A payload means the same on every link.
+#   frame     a payload on a byte stream: 00 | COBS(payload + CRC-32) | 00. No 00 stands inside, so a reader that is lost
+#             (boot log, half a frame, noise) is in step again at the next 00. The leading 00 ends whatever garbage came before.
+#   record    one minute of one node. Its 28-byte body is the same on the wire and on flash; flash adds a CRC-32: 32 bytes.
+#   objects   a list of (id, value) for everything that is not a count; ids and layout are BTHome v2's, so the same bytes go
+#             into an advert. A new quantity is one row in QUANTITIES.
+#
+# Rules of this file
+#   - It imports only struct and binascii; ciphers and MACs are passed in. It knows no port, clock or file.
+#   - Any bytes are either decoded or refused by WireError, and memory never grows with the input.
+#   - Changing a layout means a new VERSION; golden vectors pin the old one.
+
+import binascii
+import struct
+
+VERSION = 1
+
+HELLO = 1  # node -> gateway: who I am, what I still hold
+RECORD = 2  # node -> gateway: one closed minute
+LIVE = 3  # node -> gateway: running totals and health, volatile, every 10 s
+ACK = 4  # gateway -> node: everything up to this sequence number is committed
+TIME = 5  # gateway -> node: UTC now
+COMMAND = 6  # gateway -> node: do something small
+LOG = 7  # node -> gateway: one line for the technician
+
+SAY_HELLO = 1  # verbs of COMMAND
+RESEND_FROM = 2  # argument: the first sequence number wanted again
+
+MAX_PAYLOAD = 240
+MAX_FRAME = MAX_PAYLOAD + 4 + 2  # CRC-32, and COBS adds one byte per 254 begun
+MAX_TEXT = 160
+MAX_NAME = 32
+
+NODE_MASK = 0xFFFFFF  # a node's number is the last three bytes of its MAC address
+TOTAL_MASK = 0xFFFFFFF  # running totals count modulo 2**28
+MAX_DELTA = 0xFFF  # passages of one minute and direction that a record can hold: 68 a second
+MAX_COVERED_S = 60
+BOOT_MARK = 63  # covered_s of the flash entry that says "a boot began here"; never on the wire
+
+SATURATED = 1  # record flags: the detector says that it undercounts
+BLOCKED = 2  # the sensor's view is blocked
+CLIMATE_IMPLAUSIBLE = 4  # climate readings failed their plausibility check
+DRIFTING = 8  # the node has not heard the time for a day
+
+NO_TEMPERATURE = -32768
+NO_HUMIDITY = 255
+
+# id, name, struct format, divisor from wire units, unit. Ids below 0xC0 are BTHome v2's; those above stay on our own links.
+QUANTITIES = (
+    (0x00, "packet_id", "B", 1, ""),
+    (0x01, "battery_pct", "B", 1, "%"),
+    (0x02, "temperature_c", "h", 100, "degC"),
+    (0x03, "humidity_pct", "H", 100, "%"),
+    (0x0C, "battery_v", "H", 1000, "V"),
+    (0x3D, "count16", "H", 1, "persons"),
+    (0x3E, "count", "I", 1, "persons"),
+    (0xC0, "heap_free_b", "I", 1, "B"),
+    (0xC1, "frames_lost", "I", 1, ""),
+    (0xC2, "resets", "H", 1, ""),
+    (0xC3, "sensor_faults", "H", 1, ""),
+)
+_ROW_OF_ID = {row[0]: row for row in QUANTITIES}
+ID_OF = {row[1]: row[0] for row in QUANTITIES}
+
+_HEAD = "<BII"
+_HEAD_SIZE = 9
+_BODY = "<IHIIIIBBBhB"
+BODY_SIZE = 28
+FLASH_SIZE = 32
+_HELLO = "<HIIIB"
+_LIVE = "<HIII"
+
+
+class WireError(ValueError):
+    """Bytes that are not ours. `reason` is a short stable word, `found` what stood there, `expected` what should have."""
+
+    def __init__(self, reason: str, found: object, expected: object):
+        super().__init__("%s: found %s, expected %s" % (reason, found, expected))
+        self.reason = reason
+        self.found = found
+        self.expected = expected
+
+
+class Message:
+    """What all payloads share. Equal when kind and all fields are equal."""
+
+    kind = 0
+
+    def __init__(self, node: int, incarnation: int):
+        self.node = node
+        self.incarnation = incarnation
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        return "%s%s" % (type(self).__name__, self.__dict__)
+
+    def _tail(self) -> bytes:
+        raise WireError("kind", self.kind, "a kind of payload")
+
+    def encode(self) -> bytes:
+        payload = struct.pack(_HEAD, VERSION << 4 | self.kind, self.node & NODE_MASK, self.incarnation) + self._tail()
+        if len(payload) > MAX_PAYLOAD:
+            raise WireError("too long", len(payload), MAX_PAYLOAD)
+        return payload
+
+
+class Hello(Message):
+    """`first_held` is the oldest record the node can still send, `next_seq` the number its next record will get.
+    `sensors` are the database tags of what counts and what measures climate: `radar,sht4x`."""
+
+    kind = HELLO
+
+    def __init__(self, node, incarnation, boot, uptime_s, first_held, next_seq, reset_cause, firmware, kit, sensors, platform):
+        super().__init__(node, incarnation)
+        self.boot = boot
+        self.uptime_s = uptime_s
+        self.first_held = first_held
+        self.next_seq = next_seq
+        self.reset_cause = reset_cause
+        self.firmware = firmware
+        self.kit = kit
+        self.sensors = sensors
+        self.platform = platform
+
+    def _tail(self) -> bytes:
+        fixed = struct.pack(_HELLO, self.boot, self.uptime_s, self.first_held, self.next_seq, self.reset_cause)
+        names = (self.firmware, self.kit, self.sensors, self.platform)
+        return fixed + b"".join([_pack_name(name) for name in names])
+
+
+class Record:
+    """One minute of one node, without the address. `bin_start` is UTC seconds, 0 where the node had no time yet.
+
+    Totals run since boot, modulo 2**28; `d_ab` and `d_ba` are this minute's share. `temperature_centi` is hundredths of
+    a degree or NO_TEMPERATURE, `humidity_half` half percents or NO_HUMIDITY, both means of `n_climate` readings.
+    """
+
+    def __init__(
+        self, seq, boot, bin_start, uptime_end_s, covered_s, d_ab, d_ba, total_ab, total_ba,
+        temperature_centi=NO_TEMPERATURE, humidity_half=NO_HUMIDITY, n_climate=0, flags=0,
+    ):  # fmt: skip
+        self.seq = seq
+        self.boot = boot
+        self.bin_start = bin_start
+        self.uptime_end_s = uptime_end_s
+        self.covered_s = covered_s
+        self.d_ab = d_ab
+        self.d_ba = d_ba
+        self.total_ab = total_ab
+        self.total_ba = total_ba
+        self.temperature_centi = temperature_centi
+        self.humidity_half = humidity_half
+        self.n_climate = n_climate
+        self.flags = flags
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        return "Record%s" % (self.__dict__,)
+
+    def pack(self) -> bytes:
+        """The 28-byte body. Refuses what does not fit instead of wrapping it."""
+        if self.bin_start % 60 or not 0 <= self.bin_start // 60 < 1 << 26:
+            raise WireError("bin_start", self.bin_start, "a whole minute in UTC seconds")
+        if not (0 <= self.d_ab <= MAX_DELTA and 0 <= self.d_ba <= MAX_DELTA):
+            raise WireError("delta", (self.d_ab, self.d_ba), "0 to %d" % MAX_DELTA)
+        if not 0 <= self.covered_s <= BOOT_MARK:
+            raise WireError("covered_s", self.covered_s, "0 to 60")
+        if not (0 <= self.n_climate <= 15 and 0 <= self.flags <= 15):
+            raise WireError("nibble", (self.n_climate, self.flags), "0 to 15")
+        return struct.pack(
+            _BODY, self.seq, self.boot, self.bin_start // 60 << 6 | self.covered_s, self.uptime_end_s,
+            (self.total_ab & TOTAL_MASK) << 4 | self.n_climate, (self.total_ba & TOTAL_MASK) << 4 | self.flags,
+            self.d_ab & 0xFF, self.d_ab >> 8 | (self.d_ba & 0xF) << 4, self.d_ba >> 4,
+            self.temperature_centi, self.humidity_half,
+        )  # fmt: skip
+
+
+def unpack_record(body) -> Record:
+    """The inverse of Record.pack, for exactly 28 bytes of which a CRC has already been checked."""
+    if len(body) != BODY_SIZE:
+        raise WireError("record size", len(body), BODY_SIZE)
+    seq, boot, minute, uptime, ab, ba, low, mid, high, temperature, humidity = struct.unpack(_BODY, body)
+    covered_s = minute & 63
+    if covered_s > MAX_COVERED_S and covered_s != BOOT_MARK:
+        raise WireError("covered_s", covered_s, "0 to 60")
+    return Record(
+        seq, boot, (minute >> 6) * 60, uptime, covered_s, low | (mid & 0xF) << 8, mid >> 4 | high << 4,
+        ab >> 4, ba >> 4, temperature, humidity, ab & 15, ba & 15,
+    )  # fmt: skip
+
+
+class RecordMessage(Message):
+    """A record on its way. `previous` is the sequence number of the held record before it, 0 where none is held any
+    more: numbers have gaps (they are skipped at boot), and this is how a receiver tells a gap from a loss."""
+
+    kind = RECORD
+
+    def __init__(self, node, incarnation, previous, record):
+        super().__init__(node, incarnation)
+        self.previous = previous
+        self.record = record
+
+    def _tail(self) -> bytes:
+        return struct.pack("<I", self.previous) + self.record.pack()
+
+
+class Live(Message):
+    """Running totals as of the last 10 s tick, and what else is known now as [(id, value in wire units), ...]."""
+
+    kind = LIVE
+
+    def __init__(self, node, incarnation, boot, uptime_s, total_ab, total_ba, objects=()):
+        super().__init__(node, incarnation)
+        self.boot = boot
+        self.uptime_s = uptime_s
+        self.total_ab = total_ab
+        self.total_ba = total_ba
+        self.objects = list(objects)
+
+    def _tail(self) -> bytes:
+        fixed = struct.pack(_LIVE, self.boot, self.uptime_s, self.total_ab & TOTAL_MASK, self.total_ba & TOTAL_MASK)
+        return fixed + encode_objects(self.objects)
+
+
+class Ack(Message):
+    """Every record up to and including `watermark` is committed: the node may forget it."""
+
+    kind = ACK
+
+    def __init__(self, node, incarnation, watermark):
+        super().__init__(node, incarnation)
+        self.watermark = watermark
+
+    def _tail(self) -> bytes:
+        return struct.pack("<I", self.watermark)
+
+
+class Time(Message):
+    """UTC in milliseconds at the moment of sending."""
+
+    kind = TIME
+
+    def __init__(self, node, incarnation, unix_ms):
+        super().__init__(node, incarnation)
+        self.unix_ms = unix_ms
+
+    def _tail(self) -> bytes:
+        return struct.pack("<Q", self.unix_ms)
+
+
+class Command(Message):
+    kind = COMMAND
+
+    def __init__(self, node, incarnation, verb, argument=0):
+        super().__init__(node, incarnation)
+        self.verb = verb
+        self.argument = argument
+
+    def _tail(self) -> bytes:
+        return struct.pack("<BI", self.verb, self.argument)
+
+
+class Log(Message):
+    """One line from the node. `level` as in syslog: 3 error, 4 warning, 6 information."""
+
+    kind = LOG
+
+    def __init__(self, node, incarnation, level, uptime_s, text):
+        super().__init__(node, incarnation)
+        self.level = level
+        self.uptime_s = uptime_s
+        self.text = text
+
+    def _tail(self) -> bytes:
+        return struct.pack("<BI", self.level, self.uptime_s) + self.text.encode()[:MAX_TEXT]
+
+
+def decode(payload):
+    """Any bytes -> the message they are, or WireError."""
+    payload = bytes(payload)
+    if len(payload) > MAX_PAYLOAD:
+        raise WireError("too long", len(payload), MAX_PAYLOAD)
+    if len(payload) < _HEAD_SIZE:
+        raise WireError("too short", len(payload), _HEAD_SIZE)
+    head, node, incarnation = struct.unpack_from(_HEAD, payload)
+    if head >> 4 != VERSION:
+        raise WireError("version", head >> 4, VERSION)
+    if node > NODE_MASK:
+        raise WireError("node", node, "a 24-bit number")
+    read_tail = _READERS.get(head & 15)
+    if read_tail is None:
+        raise WireError("kind", head & 15, "1 to 7")
+    try:
+        return read_tail(node, incarnation, payload[_HEAD_SIZE:])
+    except WireError:
+        raise
+    except (ValueError, IndexError) as error:  # text that is not UTF-8, a name that ends too early
+        raise WireError("fields", str(error), "the fields of kind %d" % (head & 15))
+
+
+def _fixed(form, tail):
+    if len(tail) != struct.calcsize(form):
+        raise WireError("size", len(tail), struct.calcsize(form))
+    return struct.unpack(form, tail)
+
+
+def _read_hello(node, incarnation, tail):
+    size = struct.calcsize(_HELLO)
+    boot, uptime_s, first_held, next_seq, cause = _fixed(_HELLO, tail[:size])
+    firmware, at = _unpack_name(tail, size)
+    kit, at = _unpack_name(tail, at)
+    sensors, at = _unpack_name(tail, at)
+    platform, at = _unpack_name(tail, at)
+    if at != len(tail):
+        raise WireError("size", len(tail), at)
+    return Hello(node, incarnation, boot, uptime_s, first_held, next_seq, cause, firmware, kit, sensors, platform)
+
+
+def _read_record(node, incarnation, tail):
+    if len(tail) != 4 + BODY_SIZE:
+        raise WireError("size", len(tail), 4 + BODY_SIZE)
+    record = unpack_record(tail[4:])
+    if record.covered_s > MAX_COVERED_S:
+        raise WireError("covered_s", record.covered_s, "0 to 60")
+    return RecordMessage(node, incarnation, struct.unpack_from("<I", tail)[0], record)
+
+
+def _read_live(node, incarnation, tail):
+    size = struct.calcsize(_LIVE)
+    boot, uptime_s, total_ab, total_ba = _fixed(_LIVE, tail[:size])
+    if total_ab > TOTAL_MASK or total_ba > TOTAL_MASK:
+        raise WireError("total", (total_ab, total_ba), "below 2**28")
+    return Live(node, incarnation, boot, uptime_s, total_ab, total_ba, decode_objects(tail[size:]))
+
+
+def _read_log(node, incarnation, tail):
+    level, uptime_s = _fixed("<BI", tail[:5])
+    if len(tail) > 5 + MAX_TEXT:
+        raise WireError("text", len(tail) - 5, MAX_TEXT)
+    return Log(node, incarnation, level, uptime_s, str(tail[5:], "utf-8"))
+
+
+_READERS = {
+    HELLO: _read_hello,
+    RECORD: _read_record,
+    LIVE: _read_live,
+    ACK: lambda node, incarnation, tail: Ack(node, incarnation, *_fixed("<I", tail)),
+    TIME: lambda node, incarnation, tail: Time(node, incarnation, *_fixed("<Q", tail)),
+    COMMAND: lambda node, incarnation, tail: Command(node, incarnation, *_fixed("<BI", tail)),
+    LOG: _read_log,
+}
+
+
+def _pack_name(name: str) -> bytes:
+    raw = name.encode()[:MAX_NAME]
+    return bytes((len(raw),)) + raw
+
+
+def _unpack_name(tail, at):
+    size = tail[at]
+    end = at + 1 + size
+    if size > MAX_NAME or end > len(tail):
+        raise WireError("name", size, "at most %d bytes that are there" % MAX_NAME)
+    return str(tail[at + 1 : end], "utf-8"), end
+
+
+def encode_objects(objects) -> bytes:
+    """[(id, value in wire units), ...] -> BTHome v2 objects, ascending by id as its receivers demand."""
+    out = b""
+    for key, value in sorted(objects):
+        row = _ROW_OF_ID.get(key)
+        if row is None:
+            raise WireError("object", key, "an id in QUANTITIES")
+        out += struct.pack("<B" + row[2], key, value)
+    return out
+
+
+def decode_objects(raw):
+    """The inverse of encode_objects. An unknown id ends the reading with an error: its length is unknown."""
+    objects = []
+    at = 0
+    while at < len(raw):
+        row = _ROW_OF_ID.get(raw[at])
+        if row is None:
+            raise WireError("object", raw[at], "an id in QUANTITIES")
+        form = "<" + row[2]
+        if at + 1 + struct.calcsize(form) > len(raw):
+            raise WireError("object size", len(raw) - at - 1, struct.calcsize(form))
+        objects.append((raw[at], struct.unpack_from(form, raw, at + 1)[0]))
+        at += 1 + struct.calcsize(form)
+    return objects
+
+
+def crc32(data) -> int:
+    return binascii.crc32(data) & 0xFFFFFFFF
+
+
+def cobs_encode(data) -> bytearray:
+    """Consistent Overhead Byte Stuffing (Cheshire and Baker 1999): the same bytes without any 00."""
+    out = bytearray(1)
+    code_at = 0
+    code = 1
+    for byte in data:
+        if code == 255:  # a block is full: the next one starts without a 00 between
+            out[code_at] = 255
+            code_at = len(out)
+            out.append(0)
+            code = 1
+        if byte:
+            out.append(byte)
+            code += 1
+        else:
+            out[code_at] = code
+            code_at = len(out)
+            out.append(0)
+            code = 1
+    out[code_at] = code
+    return out
+
+
+def cobs_decode(data) -> bytearray:
+    """The inverse of cobs_encode; WireError where a block runs past the end or a 00 stands inside."""
+    out = bytearray()
+    at = 0
+    size = len(data)
+    while at < size:
+        code = data[at]
+        end = at + code
+        if code == 0 or end > size:
+            raise WireError("cobs", code, "a block inside %d bytes" % size)
+        for i in range(at + 1, end):
+            if data[i] == 0:
+                raise WireError("cobs", 0, "no 00 inside")
+            out.append(data[i])
+        at = end
+        if code < 255 and at < size:
+            out.append(0)
+    return out
+
+
+def encode_frame(payload) -> bytes:
+    payload = bytes(payload)
+    return b"\x00" + bytes(cobs_encode(payload + struct.pack("<I", crc32(payload)))) + b"\x00"
+
+
+class Deframer:
+    """Bytes in any portions -> payloads. Holds at most one frame; counts what it had to drop.
+
+    `frames` good ones, `bad_frames` with content that failed, `dropped_bytes` that belonged to no good frame.
+    """
+
+    def __init__(self):
+        self._held = bytearray(MAX_FRAME)
+        self._size = 0  # MAX_FRAME + 1 stands for "too long, skipping to the next delimiter"
+        self.frames = 0
+        self.bad_frames = 0
+        self.dropped_bytes = 0
+
+    def feed(self, data):
+        """Returns the payloads that became complete, in order, CRC checked, as a list of bytes."""
+        data = bytes(data)
+        payloads = []
+        at = 0
+        while at < len(data):
+            end = data.find(b"\x00", at)
+            self._hold(data, at, len(data) if end < 0 else end)
+            if end < 0:
+                break
+            payload = self._finish()
+            if payload is not None:
+                payloads.append(payload)
+            at = end + 1
+        return payloads
+
+    def _hold(self, data, start, end):
+        size = end - start
+        if self._size + size > MAX_FRAME:
+            self.dropped_bytes += size + (self._size if self._size <= MAX_FRAME else 0)
+            self._size = MAX_FRAME + 1
+        else:
+            self._held[self._size : self._size + size] = data[start:end]
+            self._size += size
+
+    def _finish(self):
+        size = self._size
+        self._size = 0
+        if size == 0:
+            return None
+        if size <= MAX_FRAME:
+            try:
+                content = cobs_decode(memoryview(self._held)[:size])
+                if len(content) > 4 and struct.unpack_from("<I", content, len(content) - 4)[0] == crc32(content[:-4]):
+                    self.frames += 1
+                    return bytes(content[:-4])
+            except WireError:
+                pass
+            self.dropped_bytes += size
+        self.bad_frames += 1
+        return None

@@ -1,0 +1,39 @@
+"""What every driver promises. A leaf: it imports no driver."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import streetwire
+from gateway.model import Received
+
+Emit = Callable[[Received], Awaitable[None]]
+Clock = Callable[[], int]  # UTC in milliseconds
+
+
+@dataclass(slots=True)
+class LinkStats:
+    """Of one link since the start; bytes since it was last opened."""
+
+    opens: int = 0
+    is_open: bool = False
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    bad_frames: int = 0
+
+
+class Driver(Protocol):
+    """Opened by a spec such as `serial:/dev/ttyUSB0`. `link` names it in everything received."""
+
+    link: str
+    stats: LinkStats
+
+    async def run(self, emit: Emit) -> None:
+        """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure."""
+        ...
+
+    async def send(self, message: streetwire.Message) -> bool:
+        """True once the frame was handed over, False where the link is closed: the node will ask again."""
+        ...

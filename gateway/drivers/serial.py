@@ -1,0 +1,119 @@
+"""Nodes on serial ports, by aioserial.
+
+Theory of operation
+    opening   again and again with a growing pause, until the port is there and ours. A port that is missing is waited for;
+              said once. DTR and RTS stay low: on many boards they are wired to the reset line, and a gateway that
+              starts must not restart its nodes.
+    reading   what has arrived, in one piece; frames are put together by streetwire. Emitting may wait, and then the operating
+              system's buffer, the node's port and in the end its flash hold the data.
+    lost      the port vanished (unplugged, or the node was reset): close, and open again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+
+import serial
+import structlog
+from aioserial import AioSerial
+
+import streetwire
+from gateway.drivers.base import Clock, Emit, LinkStats
+from gateway.errors import DeviceError, PermissionDenied
+from gateway.model import Received
+
+BAUD = 115200
+FIRST_PAUSE_S = 1.0
+MAX_PAUSE_S = 15.0
+MAX_READ = 4096
+WRITE_TIMEOUT_S = 2.0
+
+_log = structlog.get_logger("serial")
+
+
+class SerialDriver:
+    """`rest` is the port, `/dev/ttyUSB0` or `COM3`."""
+
+    def __init__(self, rest: str, clock: Clock) -> None:
+        self.link = f"serial:{rest}"
+        self.stats = LinkStats()
+        self._path = rest
+        self._clock = clock
+        self._port: AioSerial | None = None
+
+    def probe(self) -> None:
+        """Opens and closes the port. DeviceError where another program has it, PermissionDenied where we may not."""
+        if Path(self._path).exists():
+            self._open().close()
+
+    async def run(self, emit: Emit) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                port = self._open()
+            except (DeviceError, PermissionDenied) as error:
+                if pause_s == FIRST_PAUSE_S:
+                    _log.warning("port not open", link=self.link, problem=error.line())
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+                continue
+            pause_s = FIRST_PAUSE_S
+            await self._serve(port, emit)
+
+    async def send(self, message: streetwire.Message) -> bool:
+        port = self._port
+        if port is None:
+            return False
+        frame = streetwire.encode_frame(message.encode())
+        try:
+            await port.write_async(frame)
+        except (serial.SerialException, OSError):  # the reader finds out as well, and opens the port again
+            return False
+        self.stats.tx_bytes += len(frame)
+        return True
+
+    async def _serve(self, port: AioSerial, emit: Emit) -> None:
+        deframer = streetwire.Deframer()
+        stats = self.stats
+        stats.opens += 1
+        stats.rx_bytes = stats.tx_bytes = 0
+        bad_before = stats.bad_frames
+        self._port = port
+        stats.is_open = True
+        _log.info("port open", link=self.link)
+        try:
+            while True:
+                data = await port.read_async(max(1, min(port.in_waiting, MAX_READ)))
+                stats.rx_bytes += len(data)
+                for payload in deframer.feed(data):
+                    await emit(Received(payload, self.link, self._clock()))
+                stats.bad_frames = bad_before + deframer.bad_frames
+        except (serial.SerialException, OSError, TypeError) as error:
+            # TypeError: pyserial reads from a descriptor that a close on another thread has just taken away.
+            _log.warning("port lost", link=self.link, problem=str(error))
+        finally:
+            self._port = None
+            stats.is_open = False
+            port.close()
+
+    def _open(self) -> AioSerial:
+        port = AioSerial(baudrate=BAUD, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
+        port.dtr = False
+        port.rts = False
+        port.port = self._path
+        try:
+            port.open()
+        except serial.SerialException as error:
+            raise _blame(self._path, error) from error
+        return port
+
+
+def _blame(path: str, error: serial.SerialException) -> DeviceError | PermissionDenied:
+    number = error.errno or getattr(error.__context__, "errno", None)
+    if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(error):
+        return DeviceError(f"port {path} is busy", is_busy=True, action="Close the program that has it open.")
+    if number == errno.EACCES:
+        return PermissionDenied(f"no permission for port {path}", action="sudo usermod -aG dialout $USER, then log in again.")
+    return DeviceError(f"port {path} is not there", action="Plug the node in; it is waited for.")

@@ -1,0 +1,22 @@
+"""Every driver: one file and one row each. Modules are imported only when chosen."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from gateway.drivers.base import Clock, Driver
+from gateway.errors import ConfigError
+
+# scheme: (module, class)
+DRIVERS = {
+    "serial": ("gateway.drivers.serial", "SerialDriver"),
+}
+
+
+def open_driver(spec: str, clock: Clock) -> Driver:
+    """`scheme:rest` -> a driver that is not running yet. ConfigError for an unknown scheme."""
+    scheme, colon, rest = spec.partition(":")
+    if not colon or scheme not in DRIVERS:
+        raise ConfigError([f"{spec!r} is not a link: expected one of {', '.join(f'{name}:' for name in DRIVERS)}"])
+    module, name = DRIVERS[scheme]
+    return getattr(import_module(module), name)(rest, clock)

@@ -1,0 +1,225 @@
+"""Frozen types that pass between the stages: what a driver received, what the session decided, what a server gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streetwire
+
+PERIOD_S = 60
+
+# Quality bits of the database schema; `schema.toml` says what each means to a reader.
+Q_PARTIAL = 1
+Q_NODE_RESET = 2
+Q_TIME_HELD = 4
+Q_SATURATED = 8
+Q_BLOCKED = 16
+Q_CLIMATE_IMPLAUSIBLE = 32
+Q_UNCALIBRATED = 64
+Q_SIMULATED = 128
+Q_TIME_UNKNOWN = 1024
+
+
+def node_name(number: int) -> str:
+    """A node's number on the wire -> its name everywhere else, e.g. `tr-a3f1c2`."""
+    return f"tr-{number:06x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A payload as it came off a link. `received_ms` is UTC in milliseconds."""
+
+    payload: bytes
+    link: str
+    received_ms: int
+
+
+# -- what the session decides (effects), in the order in which they are carried out
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """What a node said of itself."""
+
+    node: int
+    incarnation: int
+    firmware: str
+    kit: str
+    platform: str
+    count_sensor: str
+    climate_sensor: str
+
+    @property
+    def is_simulated(self) -> bool:
+        """Only a board runs on the `esp32` platform; everything else is a simulation of one."""
+        return self.platform != "esp32"
+
+
+@dataclass(frozen=True, slots=True)
+class BootState:
+    """What is known of one boot of a node. Totals are as of the last accepted record and the last live message."""
+
+    node: int
+    incarnation: int
+    boot: int
+    epoch_ms: int = 0  # UTC at uptime zero, 0 while unknown
+    total_ab: int = 0
+    total_ba: int = 0
+    live_ab: int = 0
+    live_ba: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """A record that is new, with its bin. `site` and `bin_start` are final; `q` are the bits that this record brings."""
+
+    node: int
+    incarnation: int
+    record: streetwire.Record
+    site: str
+    bin_start: int
+    count_sensor: str
+    climate_sensor: str
+    q: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a node's time for which no record is there. Times are UTC seconds; `bound` is people at most, -1 unknown."""
+
+    site: str
+    node: int
+    reason: str
+    start_s: int
+    until_s: int
+    bound: int
+    resolved_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """People that a node counted and that will never arrive; `people` exact from totals, `bound` at most."""
+
+    site: str
+    node: int
+    reason: str
+    at_s: int
+    people: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A node's health, for `node_status`."""
+
+    site: str
+    node: int
+    at_s: int
+    fields: dict[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Goes back to the node once everything before it is committed."""
+
+    link: str
+    message: streetwire.Message
+
+
+@dataclass(frozen=True, slots=True)
+class GiveTime:
+    """Like Reply, but the time must be that of the sending."""
+
+    link: str
+    node: int
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """For the log: something a person may want to know. `level` is `info`, `warning` or `error`."""
+
+    level: str
+    event: str
+    data: dict[str, object]
+
+
+Effect = Passport | BootState | Accept | Gap | Loss | Status | Reply | GiveTime | Note
+
+
+# -- what is kept and what goes out
+
+
+@dataclass(slots=True)
+class Stream:
+    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record."""
+
+    node: int
+    incarnation: int
+    watermark: int = 0
+    last_bin: int = 0
+    last_boot: int = -1
+    passport: Passport | None = None
+    boots: dict[int, BootState] = field(default_factory=dict)
+    told_time_ms: int = 0
+    told_status_s: int = 0
+    links: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One counter row: everything that a site's node counts with one sensor."""
+
+    site: str
+    node: str
+    sensor: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountBin:
+    """Passages of one minute, absolute. `start_s` is its UTC start."""
+
+    series: Series
+    start_s: int
+    ab: int
+    ba: int
+    covered_s: int
+    q: int
+    rev: int
+    revised_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClimateBin:
+    """Climate of one minute: sums over `n` readings, in centi-degrees and half percents; `n_humidity` may be smaller."""
+
+    series: Series
+    start_s: int
+    temperature_centi_sum: int
+    humidity_half_sum: int
+    n: int
+    q: int
+    rev: int
+    revised_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One row of the database. `time_s` is UTC seconds."""
+
+    measurement: str
+    tags: dict[str, str]
+    fields: dict[str, int | float | str]
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRef:
+    """A reference to what has to be sent: rendered only at the moment of sending."""
+
+    id: int
+    measurement: str
+    tags: dict[str, str] = field(hash=False)
+    time_s: int
+    rev: int

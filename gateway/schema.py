@@ -1,0 +1,81 @@
+"""`schema.toml` as code: checks a point against it and renders it as line protocol."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from gateway.model import Point
+
+_TYPES: dict[str, type] = {"int": int, "float": float, "string": str}
+_INT64 = 1 << 63
+
+
+class SchemaError(ValueError):
+    """A point that the schema does not know: a mistake of ours, found before it reaches a server."""
+
+
+@lru_cache(maxsize=1)
+def load() -> dict[str, Any]:
+    """The whole file: `q` for the quality bits, `schema`, `precision`, and one table per measurement."""
+    return tomllib.loads((resources.files("gateway") / "schema.toml").read_text(encoding="utf-8"))
+
+
+def measurements() -> dict[str, dict[str, Any]]:
+    """Name of a measurement -> its table (`tags`, `fields`)."""
+    return {name: table for name, table in load().items() if isinstance(table, dict) and "fields" in table}
+
+
+def check(point: Point) -> None:
+    """SchemaError unless measurement, tags, fields and types are exactly what the schema says."""
+    table = measurements().get(point.measurement)
+    if table is None:
+        raise SchemaError(f"measurement {point.measurement!r} is not in the schema")
+    if list(point.tags) != table["tags"]:
+        raise SchemaError(f"{point.measurement}: found tags {list(point.tags)}, expected {table['tags']}")
+    fields = table["fields"]
+    for name, value in point.fields.items():
+        if name not in fields:
+            raise SchemaError(f"{point.measurement}: field {name!r} is not in the schema")
+        wanted = _TYPES[fields[name]["type"]]
+        if type(value) is not wanted:
+            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected {fields[name]['type']}")
+        if isinstance(value, float) and not -1e300 < value < 1e300:
+            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected a finite number")
+        if isinstance(value, int) and not -_INT64 <= value < _INT64:
+            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected 64 bits")
+    missing = [name for name, row in fields.items() if name not in point.fields and not row.get("optional")]
+    if missing:
+        raise SchemaError(f"{point.measurement}: fields {missing} are missing")
+
+
+def render(point: Point) -> bytes:
+    """One line of line protocol, second precision, without its newline. SchemaError where `check` says so."""
+    check(point)
+    tags = "".join(f",{key}={_tag(value)}" for key, value in point.tags.items())
+    fields = ",".join(f"{key}={_field(value)}" for key, value in point.fields.items())
+    return f"{point.measurement}{tags} {fields} {point.time_s}".encode()
+
+
+def tags_of(measurement: str, known: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a measurement in their frozen order."""
+    return {key: known[key] for key in measurements()[measurement]["tags"]}
+
+
+def _tag(value: str) -> str:
+    if not value or "\n" in value:
+        raise SchemaError(f"tag value {value!r}, expected text on one line")
+    text = value.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+    return text + " " if text.endswith("\\") else text
+
+
+def _field(value: int | float | str) -> str:
+    if isinstance(value, int):
+        return f"{value}i"
+    if isinstance(value, float):
+        return repr(value)
+    text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return f'"{text}"'

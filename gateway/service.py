@@ -1,0 +1,291 @@
+"""Composition root of the gateway: opens store, drivers and uplink, and runs them until it is told to stop.
+
+Theory of operation
+    drivers   put what they receive into one bounded queue and wait while it is full.
+    intake    takes what is there, lets the session decide, commits it in one transaction, then answers the nodes. If the disk
+              does not take it, nothing is answered: the session is built anew from the store, and the nodes send again.
+    minute    on every UTC minute: windows move on, silence is noticed, the gateway's own state is noted, old rows go.
+    sending   when points wait: a batch, one at a time, so that the order on the server is ours.
+Whatever blocks (disk, network) runs in worker threads: one for the store, which has one writer, and one for the uplink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+
+import streetwire
+from gateway import delivery, pipeline, schema
+from gateway.config import Config
+from gateway.delivery import Backoff, Item
+from gateway.drivers.base import Clock, Driver
+from gateway.drivers.table import open_driver
+from gateway.errors import StoreError
+from gateway.model import CountBin, Effect, GiveTime, Note, OutboxRef, Received, Reply, Series
+from gateway.pipeline import Pipeline
+from gateway.session import Rules, Session
+from gateway.store import SENT, SUPPRESSED, Store
+from gateway.uplink.base import Answer, Outcome, Uplink
+from gateway.uplink.table import open_uplink
+
+QUEUE = 1024  # payloads between the drivers and the intake
+BATCH = 256  # payloads in one transaction
+DISK_PAUSE_S = 30
+STOP_S = 5
+
+_log = structlog.get_logger("gateway")
+T = TypeVar("T")
+
+
+class Service:
+    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order.
+
+    Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
+    """
+
+    def __init__(self, config: Config, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+        self._config = config
+        self._clock = clock
+        config.gateway.state_dir.mkdir(parents=True, exist_ok=True)
+        self._store = Store(config.gateway.state_dir / "store.db")
+        self._uplink: Uplink | None = open_uplink(config.uplink) if config.uplink.enabled else None
+        self.drivers: dict[str, Driver] = {}
+        for port in config.serial.ports:
+            driver = open_driver(f"serial:{port}", clock)
+            self.drivers[driver.link] = driver
+        self._session = Session(self._rules())
+        self._pipeline = Pipeline()
+        self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
+        self._work = asyncio.Event()  # there may be something to send
+        self._stopping = asyncio.Event()
+        self._backoff = Backoff(jitter)
+        self._store_thread = ThreadPoolExecutor(1, "store")
+        self._uplink_thread = ThreadPoolExecutor(1, "uplink")
+
+    async def run(self) -> None:
+        for driver in self.drivers.values():
+            probe = getattr(driver, "probe", None)
+            if probe is not None:
+                probe()
+        self._session = await self._stored_session()
+        await self._rebuild_windows()
+        _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=self._uplink_name())
+        tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
+        tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
+        if self._uplink is not None:
+            tasks.append(asyncio.create_task(self._deliver(self._uplink)))
+        stopping = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close()
+        for task in done - {stopping}:
+            task.result()  # a task that ended by itself has failed: its error is the reason
+
+    def stop(self) -> None:
+        """Ends `run` after what is on the way has been committed. May be called by a signal handler."""
+        self._stopping.set()
+
+    def stop_on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    # -- intake
+
+    async def _take_in(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            await self._take(batch)
+
+    async def _take(self, batch: Sequence[Received]) -> None:
+        effects = [effect for received in batch for effect in self._session.hear(received)]
+        try:
+            await self._commit(effects)
+        except StoreError as error:
+            _log.error("nothing acknowledged", problem=error.line())
+            self._session = await self._stored_session()
+            await asyncio.sleep(DISK_PAUSE_S)
+            return
+        await self._answer(effects)
+
+    async def _commit(self, effects: Sequence[Effect]) -> None:
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
+        if kept:
+            changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
+            self._pipeline.update(changed)
+            self._work.set()
+        for effect in effects:
+            if isinstance(effect, Note):
+                getattr(_log, effect.level)(effect.event, **effect.data)
+
+    async def _answer(self, effects: Sequence[Effect]) -> None:
+        newest_ack: dict[tuple[str, int, int], Reply] = {}
+        for effect in effects:
+            if isinstance(effect, Reply) and effect.message.kind == streetwire.ACK:
+                newest_ack[effect.link, effect.message.node, effect.message.incarnation] = effect
+            elif isinstance(effect, Reply):
+                await self._send(effect.link, effect.message)
+        for reply in newest_ack.values():
+            await self._send(reply.link, reply.message)
+        for effect in effects:
+            if isinstance(effect, GiveTime):
+                await self._send(effect.link, streetwire.Time(effect.node, effect.incarnation, self._clock()))
+
+    async def _send(self, link: str, message: streetwire.Message) -> None:
+        driver = self.drivers.get(link)
+        if driver is not None:
+            await driver.send(message)
+
+    # -- minutes
+
+    async def _keep_minutes(self) -> None:
+        while True:
+            await asyncio.sleep((60_000 - self._clock() % 60_000) / 1000)
+            now_s = self._now_s()
+            if not self._pipeline.advance(now_s):
+                _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
+                await self._rebuild_windows()
+            try:
+                await self._commit(self._session.check_silence(now_s))
+                await self._note_status(now_s)
+                if now_s % 86_400 < 60:
+                    await self._in_store(self._store.forget, now_s)
+            except StoreError as error:
+                _log.error("minute not noted", problem=error.line())
+
+    async def _note_status(self, now_s: int) -> None:
+        waiting, oldest, dead = await self._in_store(self._store.outbox_state)
+        fields: dict[str, int | float | str] = {
+            "outbox_points": waiting,
+            "outbox_age_s": max(0, now_s - oldest) if waiting else 0,
+            "dead_letters": dead,
+            "disk_free_mb": shutil.disk_usage(self._config.gateway.state_dir).free // 1_000_000,
+        }
+        await self._in_store(self._store.add_gateway_status, self._config.gateway.id, now_s // 60 * 60, fields)
+        last_quarter = {live.series.node: live.windows[900][:2] for live in self._pipeline.live()}
+        _log.info("minute", outbox=waiting, dead_letters=dead, last_15_min=last_quarter)
+
+    # -- sending
+
+    async def _deliver(self, uplink: Uplink) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await asyncio.sleep(self._config.uplink.batch_wait_s)
+            try:
+                while pause_s := await self._deliver_batch(uplink):
+                    await asyncio.sleep(max(0.0, pause_s))
+            except StoreError as error:
+                _log.error("outbox not readable", problem=error.line())
+                await asyncio.sleep(DISK_PAUSE_S)
+                self._work.set()
+
+    async def _deliver_batch(self, uplink: Uplink) -> float:
+        """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
+        refs = await self._in_store(self._store.waiting, self._config.uplink.batch_points)
+        if not refs:
+            return 0.0
+        items, withheld = await self._in_store(self._render, refs, uplink)
+        if withheld:
+            await self._in_store(self._store.settle, withheld, SUPPRESSED)
+        result = await delivery.attempt(items, lambda lines: self._in_uplink(uplink.send, lines))
+        await self._in_store(self._store.settle, result.stored, SENT)
+        for ref, line, reason in result.refused:
+            _log.error("point refused", line=line, reason=reason)
+            await self._in_store(self._store.bury, ref, line, reason, self._now_s())
+        return self._pause_after(result.stopped)
+
+    def _pause_after(self, stopped: Answer | None) -> float:
+        if stopped is None:
+            self._backoff.succeeded()
+            return -1.0
+        pause_s = self._backoff.failed(stopped)
+        level = "error" if stopped.outcome is Outcome.HOLD else "warning"
+        getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
+        return pause_s
+
+    def _render(self, refs: Sequence[OutboxRef], uplink: Uplink) -> tuple[list[Item], list[OutboxRef]]:
+        # In the store's thread: the bins as they are at the moment of sending.
+        simulated = set() if uplink.is_local else self._store.simulated_nodes()
+        items: list[Item] = []
+        withheld: list[OutboxRef] = []
+        for ref in refs:
+            point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
+            if point is None:
+                withheld.append(ref)
+            else:
+                items.append((ref, schema.render(point)))
+        return items, withheld
+
+    # -- small things
+
+    def _rules(self) -> Rules:
+        nodes, sites = self._config.nodes, self._config.sites
+        return Rules(
+            knows=lambda name: name in nodes,
+            site_of=self._config.site_of,
+            greatest_rate=lambda site: sites[site].greatest_per_minute,
+        )
+
+    async def _stored_session(self) -> Session:
+        return Session(
+            self._rules(), await self._in_store(self._store.streams), await self._in_store(self._store.silences)
+        )
+
+    async def _rebuild_windows(self) -> None:
+        self._pipeline = Pipeline()
+        now_s = self._now_s()
+        self._pipeline.advance(now_s)
+        self._pipeline.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
+
+    async def _close(self) -> None:
+        rest = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        try:
+            async with asyncio.timeout(STOP_S):
+                if rest:
+                    await self._take(rest)
+                if self._uplink is not None:
+                    await self._deliver_batch(self._uplink)
+        except (TimeoutError, StoreError) as error:
+            _log.warning("stopped with work left; it is kept", problem=str(error))
+        self._store_thread.shutdown()
+        self._uplink_thread.shutdown()
+        if self._uplink is not None:
+            self._uplink.close()
+        self._store.close()
+        _log.info("stopped")
+
+    def _now_s(self) -> int:
+        return self._clock() // 1000
+
+    def _uplink_name(self) -> str:
+        return self._uplink.name if self._uplink is not None else "off"
+
+    async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *arguments)
+
+    async def _in_uplink(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._uplink_thread, work, *arguments)
+
+
+def _point(store: Store, ref: OutboxRef):
+    if ref.measurement in ("passages", "climate"):
+        series = Series(ref.tags["site"], ref.tags["node"], ref.tags["sensor"])
+        if ref.measurement == "passages":
+            counted = store.count_bin(series, ref.time_s)
+            return pipeline.passages_point(counted) if counted else None
+        climate = store.climate_bin(series, ref.time_s)
+        return pipeline.climate_point(climate) if climate else None
+    fields = store.facts(ref)
+    return pipeline.fact_point(ref, fields) if fields else None

@@ -1,0 +1,84 @@
+"""Line protocol in files, one a day and measurement: for places without a server, and readable by every import tool.
+
+A point that is sent again is a later line with the same key; readers take the last one, as the database would.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.uplink.base import Answer, Outcome, Row
+
+# measurement,tags fields time, with backslash escapes in tags and quoted strings in fields
+_LINE = re.compile(rb'^((?:\\.|[^ ,\\])+)((?:,(?:\\.|[^ \\])+)?) ((?:[^" ]|"(?:\\.|[^"\\])*")+) (\d+)$')
+_PAIR = re.compile(r'((?:\\.|[^=,\\])+)=("(?:\\.|[^"\\])*"|(?:\\.|[^,\\])+)')
+
+
+class FileUplink:
+    """`folder` is made when it is missing; each batch is appended and synced before it counts as stored."""
+
+    name = "file"
+    is_local = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, lines: Sequence[bytes]) -> Answer:
+        by_file: dict[Path, list[bytes]] = {}
+        for line in lines:
+            found = _LINE.match(line)
+            if found is None:
+                return Answer(Outcome.REFUSED, f"not line protocol: {line[:200]!r}")
+            day = datetime.fromtimestamp(int(found[4]), UTC).strftime("%Y-%m-%d")
+            by_file.setdefault(self._folder / f"{found[1].decode()}-{day}.lp", []).append(line)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for path, some in by_file.items():
+                _append(path, b"\n".join(some) + b"\n")
+        except OSError as error:
+            return Answer(Outcome.RETRY, f"{self._folder}: {error.strerror}")
+        return Answer(Outcome.STORED)
+
+    def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
+        newest: dict[tuple[bytes, int], Row] = {}
+        for path in sorted(self._folder.glob(f"{measurement}-????-??-??.lp")):
+            for line in path.read_bytes().splitlines():
+                found = _LINE.match(line)  # a line that a power cut has torn is no point; its batch is sent again
+                if found is None or not start_s <= int(found[4]) < end_s:
+                    continue
+                tags = {key: _unescape(value) for key, value in _PAIR.findall(found[2].decode())}
+                fields = {key: _value(value) for key, value in _PAIR.findall(found[3].decode())}
+                newest[found[2], int(found[4])] = Row(tags, int(found[4]), fields)
+        return list(newest.values())
+
+    def close(self) -> None:
+        """Nothing is held open between batches."""
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        if file.tell() and not _ends_with_newline(path):
+            file.write(b"\n")
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([ ,=])", r"\1", text).lstrip(",")
+
+
+def _value(text: str) -> object:
+    if text.startswith('"'):
+        return re.sub(r'\\(["\\])', r"\1", text[1:-1])
+    return int(text[:-1]) if text.endswith("i") else float(text)

@@ -1,0 +1,91 @@
+"""The real programs that some tests need, how to tell whether they are here, and how to add them.
+
+A test that needs one says `@needs("influxd")`. Without it the test is skipped; under TROTTOIR_REQUIRE_REAL=1, as our CI
+sets it, it fails instead, so that a green run there means that the real thing was tested.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REQUIRED = os.environ.get("TROTTOIR_REQUIRE_REAL") == "1"
+
+
+@dataclass(frozen=True)
+class RealPart:
+    """One real part; `find` answers where it is, or None."""
+
+    name: str
+    serves: str
+    remedy: str
+    find: Callable[[], str | None]
+
+    @property
+    def lack(self) -> str:
+        """One line for whoever lacks it."""
+        return f"{self.name} is missing ({self.serves}). To add it: {self.remedy}"
+
+
+def find_micropython() -> str | None:
+    """The interpreter beside this Python, where the wheel puts it, or else on the PATH."""
+    return shutil.which("micropython", path=str(Path(sys.executable).parent)) or shutil.which("micropython")
+
+
+def find_pty() -> str | None:
+    """A pair of serial ends: how the gateway is given a port without hardware."""
+    try:
+        ends = os.openpty()
+    except (AttributeError, OSError):
+        return None
+    for end in ends:
+        os.close(end)
+    return "os.openpty"
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        RealPart(
+            "influxd",
+            "points are written to and read back from a real InfluxDB server",
+            "sudo apt install influxdb",
+            lambda: shutil.which("influxd"),
+        ),
+        RealPart(
+            "micropython",
+            "the firmware runs under the node's own interpreter",
+            "its package exists for x86_64 Linux; elsewhere put a MicroPython unix build on the PATH",
+            find_micropython,
+        ),
+        RealPart(
+            "pty",
+            "node and gateway talk over a serial line",
+            "run the tests on Linux or macOS, on Windows inside WSL",
+            find_pty,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class _FailsWhenAsked:
+    """A skip condition that answers by failing the test: before its fixtures start, and for classes and modules too."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        raise pytest.fail.Exception(self.reason, pytrace=False)
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Marks a test, a class or (as `pytestmark`) a module that needs a real part."""
+    part = PARTS[name]
+    if part.find():
+        return pytest.mark.skipif(False, reason=part.lack)
+    condition = _FailsWhenAsked(part.lack) if REQUIRED else True
+    return pytest.mark.skipif(condition, reason=part.lack)  # type: ignore[arg-type]

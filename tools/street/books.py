@@ -1,0 +1,108 @@
+"""Closing the books: what people did, what nodes counted, what the server holds, per node, minute and direction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.model import node_name
+from gateway.store import QUEUED, SENT
+
+if TYPE_CHECKING:
+    from tools.street.demo import Plan
+    from tools.street.server import Server
+    from tools.street.walkers import Crossing
+    from tools.street.world import Post
+
+# People per hour and node up to which a raw total may be off by so much: the floor that every detector must reach.
+FLOORS = ((100, 0.16), (300, 0.15), (600, 0.20), (1200, 0.28))
+FLAGGED_SHARE = 0.01
+GAPS_AND_LOSSES_S = 2 * 86400
+
+
+def floor_for(people_per_hour: float) -> float:
+    """The greatest share by which a raw total may differ from the truth at this density; infinite where none is promised."""
+    return next((floor for limit, floor in FLOORS if people_per_hour <= limit), float("inf"))
+
+
+def is_settled(state: Path, posts: list[Post], end_s: int) -> bool:
+    """Every record up to the end of the street is accepted, and nothing from before it waits to be sent."""
+    with _open(state) as db:
+        watermarks: dict[int, int] = dict(db.execute("SELECT node, max(watermark) FROM streams GROUP BY node"))
+        waiting = db.execute("SELECT count(*) FROM outbox WHERE state = ? AND time < ?", (QUEUED, end_s)).fetchone()[0]
+    for post in posts:
+        newest = max((seq for _, seq in post.cable.witness.records), default=0)
+        ends = [r.bin_start + 60 for r in post.cable.witness.records.values() if r.bin_start]
+        if watermarks.get(post.node.identity.node, -1) < newest or max(ends, default=0) < end_s:
+            return False
+    return waiting == 0
+
+
+def close(
+    posts: list[Post], crossings: list[Crossing], state: Path, server: Server, plan: Plan, start_ms: int
+) -> dict[str, object]:
+    """Compares them. `ok` is the verdict, `complaints` say why it is not."""
+    truth = Counter(crossing.direction for crossing in crossings)
+    with _open(state) as db:
+        placed = {
+            (node, incarnation, seq): start
+            for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
+        }
+        points = db.execute("SELECT count(*) FROM outbox WHERE state = ?", (SENT,)).fetchone()[0]
+        dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+    expected: Counter[tuple[str, int, str]] = Counter()
+    counted = {"ab": 0, "ba": 0}
+    for post in posts:
+        number = post.node.identity.node
+        totals = post.cable.witness.counted()
+        for direction, in_records, in_live in zip(counted, totals, post.cable.witness.live, strict=True):
+            counted[direction] += max(in_records, in_live)
+        for (incarnation, seq), record in post.cable.witness.records.items():
+            start = placed.get((number, incarnation, seq), record.bin_start)
+            expected[node_name(number), start, "ab"] += record.d_ab
+            expected[node_name(number), start, "ba"] += record.d_ba
+    reader = server.reader()
+    from_s, to_s = start_ms // 1000 - 3600, start_ms // 1000 + plan.duration_ms // 1000 + GAPS_AND_LOSSES_S
+    stored: Counter[tuple[str, int, str]] = Counter()
+    for row in reader.read("passages", from_s, to_s):
+        stored[row.tags["node"], row.time_s, "ab"] += int(str(row.fields["count_ab"]))
+        stored[row.tags["node"], row.time_s, "ba"] += int(str(row.fields["count_ba"]))
+    flagged = sum(int(str(row.fields["people"])) for row in reader.read("losses", from_s, to_s))
+    flagged += sum(
+        max(0, int(str(row.fields["bound"])))
+        for row in reader.read("gaps", from_s, to_s)
+        if not int(str(row.fields["resolved"]))
+    )
+    reader.close()
+    missing = (expected - stored).total() + sum(counted.values()) - expected.total()
+    people = truth.total()
+    error = (sum(counted.values()) - people) / people if people else 0.0
+    floor = floor_for(people / (plan.duration_ms / 3_600_000) / plan.nodes)
+    result: dict[str, object] = {
+        "truth": {"ab": truth["ab"], "ba": truth["ba"]},
+        "counted": counted,
+        "stored": {key: sum(n for (_, _, direction), n in stored.items() if direction == key) for key in ("ab", "ba")},
+        "lost": max(0, missing - flagged),
+        "duplicated": (stored - expected).total(),
+        "flagged": flagged,
+        "points": points,
+        "dead_letters": dead,
+        "error": round(error, 4),
+        "error_floor": floor,
+    }
+    complaints = []
+    if result["lost"]:
+        complaints.append(f"{result['lost']} people lost without a word")
+    if result["duplicated"]:
+        complaints.append(f"{result['duplicated']} people stored twice")
+    if flagged > FLAGGED_SHARE * people:
+        complaints.append(f"{flagged} people flagged as lost, more than 1 % of {people}")
+    if abs(error) > floor:
+        complaints.append(f"counted {error:+.1%} against the truth, more than {floor:.0%}")
+    return result | {"ok": not complaints, "complaints": complaints}
+
+
+def _open(state: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{state / 'store.db'}?mode=ro", uri=True)

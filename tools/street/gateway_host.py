@@ -1,0 +1,88 @@
+"""The gateway, unmodified, in a process of its own on the street's clock: `python -m tools.street.gateway_host CONFIG FD`.
+
+Only the clock differs from `trottoir run`: the loop's time, the UTC that the service is given, and its jitter come from the
+street. Over FD it says, whenever it has nothing to do, until when and how many bytes each port has taken; the street answers
+with the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import config, logs
+from gateway.errors import TrottoirError
+from gateway.service import Service
+from tools.street.loop import StreetLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.drivers.base import Driver
+
+
+class HostClock:
+    """The gateway's end of the street's clock. `now_ms` counts from the street's start."""
+
+    def __init__(self, channel: socket.socket, start_ms: int, now_ms: int) -> None:
+        self._channel = channel
+        self._start_ms = start_ms
+        self._received = b""
+        self.now_ms = now_ms
+        self.drivers: Mapping[str, Driver] = {}
+
+    def utc_ms(self) -> int:
+        return self._start_ms + self.now_ms
+
+    def fileno(self) -> int:
+        return self._channel.fileno()
+
+    def idle(self, timeout_s: float | None) -> bool:
+        deadline = None if timeout_s is None else self.now_ms + math.ceil(timeout_s * 1000 - 1e-6)
+        if deadline is not None and deadline <= self.now_ms:
+            return True
+        ports = {
+            link: [driver.stats.is_open, driver.stats.opens, driver.stats.rx_bytes] for link, driver in self.drivers.items()
+        }
+        report = {"now": self.now_ms, "deadline": deadline, "ports": ports}
+        self._channel.sendall(json.dumps(report).encode() + b"\n")
+        return False
+
+    def take_word(self) -> None:
+        data = self._channel.recv(4096)
+        if not data:  # the street is over
+            raise SystemExit(0)
+        self._received += data
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            self.now_ms = int(line)
+
+
+async def _serve(clock: HostClock, path: Path, seed: int) -> None:
+    service = Service(config.load(path, {}), clock.utc_ms, random.Random(seed).random)  # noqa: S311
+    clock.drivers = service.drivers
+    service.stop_on_signals()
+    await service.run()
+
+
+def main() -> int:
+    path, descriptor, start_ms, now_ms, seed = sys.argv[1:]
+    logs.set_up("json")
+    clock = HostClock(socket.socket(fileno=int(descriptor)), int(start_ms), int(now_ms))
+    try:
+        with asyncio.Runner(loop_factory=lambda: StreetLoop(clock)) as runner:
+            runner.run(_serve(clock, Path(path), int(seed)))
+    except TrottoirError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

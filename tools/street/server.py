@@ -1,0 +1,164 @@
+"""Where the demo's points go: a real influxd behind a proxy that can misbehave, or plain files where there is none."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol
+
+import urllib3
+
+from gateway.uplink.base import Uplink
+from gateway.uplink.file import FileUplink
+from gateway.uplink.influx import InfluxV1
+from tools.street import influxd
+
+DATABASE = "demo"
+PROXY_TIMEOUT_S = 30
+
+
+class Server(Protocol):
+    """`name` says what it is; `toml` is the gateway's [uplink] section for it."""
+
+    name: str
+
+    def toml(self) -> str: ...
+    def go_away(self) -> None: ...
+    def come_back(self) -> None: ...
+    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
+        """From now on the first line that matches is refused, alone and for good. False if this server cannot."""
+        ...
+
+    def reader(self) -> Uplink: ...
+    def close(self) -> None: ...
+
+
+class FaultProxy:
+    """Passes everything on to influxd, but answers 400 to any batch that holds the refused line."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._pool = urllib3.PoolManager(retries=False, timeout=PROXY_TIMEOUT_S)
+        self._matches: Callable[[bytes], bool] | None = None
+        self.refused_line: bytes | None = None
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if proxy._finds_refused(body):
+                    self._answer(400, json.dumps({"error": "partial write: refused by the demo's proxy dropped=1"}).encode())
+                else:
+                    self._pass_on(body)
+
+            def do_GET(self) -> None:
+                self._pass_on(None)
+
+            def _pass_on(self, body: bytes | None) -> None:
+                try:
+                    answer = proxy._pool.request(self.command, proxy._upstream + self.path, body=body, redirect=False)
+                except urllib3.exceptions.HTTPError:  # nobody behind us: to the client the server is away
+                    self.close_connection = True
+                    return
+                self._answer(answer.status, answer.data)
+
+            def _answer(self, status: int, data: bytes) -> None:
+                self.send_response(status)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                if status != 204:
+                    self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """The demo's own output is enough."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def refuse(self, matches: Callable[[bytes], bool]) -> None:
+        self._matches = matches
+
+    def _finds_refused(self, body: bytes) -> bool:
+        lines = body.split(b"\n")
+        if self._matches is not None and self.refused_line is None:
+            self.refused_line = next((line for line in lines if self._matches(line)), None)
+        return self.refused_line is not None and self.refused_line in lines
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class InfluxServer:
+    def __init__(self, folder: Path) -> None:
+        self._influxd = influxd.Influxd(folder)
+        self._influxd.start()
+        self._influxd.create_database(DATABASE)
+        self._proxy = FaultProxy(self._influxd.url)
+        self.name = f"influxd {self._influxd.version}"
+        self.url = self._influxd.url
+
+    def toml(self) -> str:
+        return f'enabled = true\napi = "v1"\nurl = "{self._proxy.url}"\ndatabase = "{DATABASE}"\n'
+
+    def go_away(self) -> None:
+        self._influxd.stop()
+
+    def come_back(self) -> None:
+        self._influxd.start()
+
+    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
+        self._proxy.refuse(matches)
+        return True
+
+    def reader(self) -> Uplink:
+        return InfluxV1(self._influxd.url, DATABASE)
+
+    def close(self) -> None:
+        self._proxy.close()
+        self._influxd.stop()
+
+
+class FileServer:
+    """Away means: a file stands where the folder should be, so that nothing can be written there."""
+
+    name = "file"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._aside = folder.with_suffix(".aside")
+        folder.mkdir(parents=True)
+
+    def toml(self) -> str:
+        return f'enabled = true\napi = "file"\nfolder = "{self._folder}"\n'
+
+    def go_away(self) -> None:
+        self._folder.rename(self._aside)
+        self._folder.write_bytes(b"")
+
+    def come_back(self) -> None:
+        self._folder.unlink()
+        self._aside.rename(self._folder)
+
+    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
+        return False
+
+    def reader(self) -> Uplink:
+        return FileUplink(self._folder)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._aside.rename(self._folder)
+
+
+def open_server(folder: Path) -> Server:
+    return InfluxServer(folder) if influxd.find() else FileServer(folder)

@@ -1,0 +1,40 @@
+# MicroPython's `time` on the street's clock. Ticks wrap at 2**30 ms as on an ESP32, and begin near the wrap on purpose.
+
+import os
+import sys
+
+from streetclock import clock
+
+_MASK = 0x3FFFFFFF
+_HALF = 0x20000000
+_START = int(os.getenv("STREET_FIRST_TICK") or 0)
+
+
+def ticks_ms():
+    return (clock.now_ms + _START) & _MASK
+
+
+def ticks_us():
+    return (clock.now_ms * 1000 + _START) & _MASK
+
+
+def ticks_add(ticks, delta):
+    return (ticks + delta) & _MASK
+
+
+def ticks_diff(end, start):
+    return ((end - start + _HALF) & _MASK) - _HALF
+
+
+def sleep_ms(ms):
+    clock.sleep(ms)
+
+
+def sleep(seconds):
+    clock.sleep(int(seconds * 1000))
+
+
+# asyncio imports `time` before it looks for its built-in half: from here on it finds the one on the street's clock.
+import streettasks  # noqa: E402
+
+sys.modules["_asyncio"] = streettasks
