@@ -82,9 +82,8 @@ class WindowedCounter:
         self._windows_s = [_integer("windows_s", window, LENGTH) for window in windows_s]
         if not self._windows_s or len(set(self._windows_s)) < len(self._windows_s):
             raise ValueError(f"windows_s = {self._windows_s}: expected one window or more, each once")
-        self._window_panes = [self._panes("windows_s", window) for window in self._windows_s]
         self._by_length = sorted(range(len(self._windows_s)), key=self._windows_s.__getitem__)
-        self._edges = [0, *sorted(self._window_panes)]
+        self._edges = [0, *sorted(self._panes("windows_s", window) for window in self._windows_s)]
         self._rows = 1 + self._edges[-1] + self._panes("lateness_s", _integer("lateness_s", lateness_s, TIME))
 
         self._series = self._capacity = _integer("series", series, TIME)
@@ -114,7 +113,7 @@ class WindowedCounter:
     def advance(self, now: int) -> None:
         """Moves the watermark to `now`, which closes every pane before the one it lies in. Earlier: no change."""
         pane = _integer("now", now, TIME) // self._pane_s
-        if self._open < 0 or pane - self._open >= self._rows:
+        if pane - self._open >= self._rows:
             for row in range(self._rows):
                 self._clear_row(row)
             self._bands = _zeros("q", len(self._bands))
@@ -279,11 +278,13 @@ class WindowedCounter:
         and window: the hull of all changes since the last call, wider than need be only where changes cancel out.
         """
         changed, self._changed = self._changed, {}
-        return [
-            (i, window, (first + 1) * self._pane_s, min(last + panes, self._open) * self._pane_s)
-            for i, (first, last) in changed.items()
-            for window, panes in zip(self._windows_s, self._window_panes, strict=True)
-        ]
+        newest, entries = self._open * self._pane_s, []
+        for i, (first, last) in changed.items():
+            first_end, last_start = (first + 1) * self._pane_s, last * self._pane_s
+            for window in self._windows_s:
+                last_end = last_start + window
+                entries.append((i, window, first_end, last_end if last_end < newest else newest))
+        return entries
 
     def _indices(self) -> Bounds:
         return Bounds(0, self._series - 1, IndexError, IndexError)

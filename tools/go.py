@@ -223,11 +223,11 @@ def install(lock, handle, progress):
     LOG.write_text(log, encoding="utf-8")
     if code:
         kind = SetupError if "\nInstalling" in output else NothingChangedError
-        raise kind(explain(log, "could not install requirements/" + lock))
+        raise kind(explain(log + output, "could not install requirements/" + lock))
 
 
 def explain(log, otherwise):
-    """The one line for what the log tells, and where the log is."""
+    """The one line for what pip's log and output tell (a full disk cuts the log off), and where the log is."""
     what = next((line for pattern, line in TROUBLES if re.search(pattern, log)), otherwise)
     return f"{what}. Details: {LOG}"
 

@@ -382,6 +382,8 @@ def test_growing_keeps_all_and_adds_zeros() -> None:
     for i in range(9):
         counter.grow(1)
         counter.set_many([i, i], [T0 - 60, T0], [i + 1, 50 + i], [0, 1], [60, 2])
+        with pytest.raises(IndexError):  # room for more is not a series
+            counter.set(i + 1, T0, 1, 1, 1)
     counter.grow(0)
     counter.grow(3)
     assert counter.series == 12

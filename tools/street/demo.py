@@ -178,8 +178,13 @@ def _garble(cable: Cable, on: bool) -> None:
     cable.is_garbling = on
 
 
-def run(plan: Plan, tell: Tell, progress: Progress, stay: Callable[[str], None] | None = None) -> dict[str, object]:
-    """Runs the plan and closes the books; the result is what `demo --json` prints. The folder is kept on failure only."""
+def run(
+    plan: Plan, tell: Tell, progress: Progress, keep: Callable[[Path], None], stay: Callable[[str], None] | None = None
+) -> dict[str, object]:
+    """Runs the plan and closes the books; the result is what `demo --json` prints.
+
+    The folder with logs and store is removed when all is well; `keep` is told of it otherwise.
+    """
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="trottoir-demo-"))
     street = None
@@ -201,7 +206,7 @@ def run(plan: Plan, tell: Tell, progress: Progress, stay: Callable[[str], None] 
         if stay is not None:
             stay(getattr(street.server, "url", str(folder)))
     except BaseException:
-        tell(0, f"logs and store are kept in {folder}")
+        keep(folder)
         raise
     finally:
         if street is not None:
@@ -209,5 +214,5 @@ def run(plan: Plan, tell: Tell, progress: Progress, stay: Callable[[str], None] 
     if result["ok"]:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        tell(0, f"logs and store are kept in {folder}")
+        keep(folder)
     return result

@@ -9,6 +9,8 @@
 #   decide     a track is on the left below -BAND_MM, on the right above +BAND_MM, and keeps its side in between. When the
 #              side changes, the track has been seen MIN_HITS times and has come MIN_PATH_MM, that is one passage; its moment
 #              is when the smoothed x last passed zero. Turning back inside the band changes no side.
+#   unhide     two who walk abreast read as one until they are near. A target that appears close beside a track that moves
+#              was hidden by it: it is taken to come from the same side, and has to be seen twice as often to count.
 #
 # Rules of this file
 #   - No import, no allocation per frame: fixed lists of TRACKS, integers only.
@@ -19,6 +21,9 @@ BAND_MM = 250
 GATE_MM = 900
 COAST = 10
 MIN_HITS = 4
+BESIDE_MM = 1000  # from whom a newcomer may have been hidden, and from the line where that matters
+HIDDEN_HITS = 8
+HIDDEN_SPEED_MM = 30  # per frame: only who walks hides others and carries them along
 MIN_PATH_MM = 300
 _ALPHA = 12  # of 16
 _BETA = 3  # of 16
@@ -46,6 +51,7 @@ class LineCrossing:
         self._first_x = [0] * TRACKS
         self._is_left = [False] * TRACKS
         self._crossed_at = [0] * TRACKS
+        self._needed = [MIN_HITS] * TRACKS
         self._taken = [False] * TRACKS
         self._full = 0  # how many of the recent frames had all slots taken, decaying
         self.active = 0
@@ -102,6 +108,7 @@ class LineCrossing:
     def _open(self, ticks, x, y):
         for t in range(TRACKS):
             if not self._hits[t]:
+                hidden_from = self._side_of_who_hid(x, y)
                 self._hits[t] = 1
                 self._misses[t] = 0
                 self._x[t] = x
@@ -109,12 +116,27 @@ class LineCrossing:
                 self._vx[t] = 0
                 self._vy[t] = 0
                 self._first_x[t] = x
-                self._side[t] = 1 if x > BAND_MM else -1 if x < -BAND_MM else 0
+                self._side[t] = hidden_from or _side_of(x)
+                self._needed[t] = HIDDEN_HITS if hidden_from else MIN_HITS
                 self._is_left[t] = x < 0
                 self._crossed_at[t] = ticks
                 self._taken[t] = True
                 self.active += 1
                 return
+
+    def _side_of_who_hid(self, x, y):
+        # The side that the nearest walker beside this place comes from, 0 where nobody walks.
+        nearest = BESIDE_MM * BESIDE_MM
+        side = 0
+        if abs(x) <= BESIDE_MM:
+            for t in range(TRACKS):
+                vx = self._vx[t]
+                if self._hits[t] >= HIDDEN_HITS and abs(vx) >= HIDDEN_SPEED_MM * _SPEED_SCALE:
+                    distance = (self._x[t] - x) * (self._x[t] - x) + (self._y[t] - y) * (self._y[t] - y)
+                    if distance < nearest:
+                        nearest = distance
+                        side = -1 if vx > 0 else 1
+        return side
 
     def _correct(self, t, ticks, x, y):
         was = self._x[t]
@@ -139,9 +161,11 @@ class LineCrossing:
         if (x < 0) != self._is_left[t]:
             self._is_left[t] = x < 0
             self._crossed_at[t] = ticks
-        side = 1 if x > BAND_MM else -1 if x < -BAND_MM else 0
+        side = _side_of(x)
         if not side or side == self._side[t]:
             return
+        if self._needed[t] > MIN_HITS and self._hits[t] < self._needed[t]:
+            return  # whether somebody was hidden is not decided yet
         if not self._side[t]:  # appeared inside the band: its side is where it came from
             self._side[t] = -side if abs(self._first_x[t] - x) >= MIN_PATH_MM and self._first_x[t] * side < 0 else side
             if self._side[t] == side:
@@ -162,3 +186,7 @@ class LineCrossing:
                 self.active -= 1
             else:
                 self._decide(t, ticks)
+
+
+def _side_of(x):
+    return 1 if x > BAND_MM else -1 if x < -BAND_MM else 0
