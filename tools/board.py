@@ -30,8 +30,8 @@ def render(pins: dict) -> str:
     """The text of `board.py`. Raises PinError on pins that an ESP32 cannot use that way."""
     seen: dict[int, str] = {}
     lines = [
-        "# Made from hardware/%s/pins.json by `python3 -m tools.board`; edit that file, not this one." % pins["kit"],
-        'KIT = "%s"' % pins["kit"],
+        f"# Made from hardware/{pins['kit']}/pins.json by `python3 -m tools.board`; edit that file, not this one.",
+        f'KIT = "{pins["kit"]}"',
     ]
     for signal in pins["signals"]:
         name, gpio = signal["name"], signal["gpio"]

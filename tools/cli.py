@@ -8,11 +8,10 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 import traceback
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -26,6 +25,7 @@ from gateway.errors import (
     ConfigError,
     TrottoirError,
 )
+from tools.terminal import say, shared, show
 
 VERSION = "0.1.0"
 
@@ -37,34 +37,6 @@ app = App(
 )
 config_app = App(name="config", help="The gateway's configuration.")
 app.command(config_app)
-
-
-@dataclass
-class Shared:
-    """Options that stand before or after any command."""
-
-    config: Path | None = None
-    json: bool = False
-    verbose: bool = False
-
-
-shared = Shared()
-
-
-class UsageError(TrottoirError):
-    """Words that make no sense together."""
-
-    exit_code = EXIT_USAGE
-
-
-def say(text: str) -> None:
-    """Messages for people; stdout is for results."""
-    print(text, file=sys.stderr)
-
-
-def show(result: dict[str, Any], text: str) -> None:
-    """The result: one JSON document with --json, else text."""
-    print(jsonlib.dumps(result) if shared.json else text)
 
 
 @app.meta.default
@@ -95,7 +67,7 @@ def demo(
     """
     from tools.demo_command import run_demo
 
-    return run_demo(shared, seed, nodes, outage, duration, stay, interpreter)
+    return run_demo(seed, nodes, outage, duration, stay, interpreter)
 
 
 @app.command
@@ -182,15 +154,6 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # the one place where everything ends
         say(_bug(error))
         return EXIT_BUG
-
-
-def parse_duration(text: str) -> timedelta:
-    """`90s`, `30m`, `6h`, `1d`. UsageError for anything else."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in units:
-        raise UsageError("--duration", found=repr(text), expected="a whole number with its unit, such as 30m, 6h or 24h")
-    return timedelta(seconds=int(number) * units[unit])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_ENVIRONMENT, EXIT_OK, TrottoirError
-from tools import cli
+from tools.terminal import UsageError, parse_duration, say, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,7 @@ class DemoError(TrottoirError):
     exit_code = EXIT_ENVIRONMENT
 
 
-def run_demo(
-    shared: cli.Shared, seed: int, nodes: int, outage: str | None, duration: str, stay: bool, interpreter: str
-) -> int:
+def run_demo(seed: int, nodes: int, outage: str | None, duration: str, stay: bool, interpreter: str) -> int:
     if os.name != "posix":
         raise DemoError("the demo needs pseudo terminals, which this system lacks", action="Run it on Linux or macOS.")
     from tools.street import demo
@@ -48,7 +46,7 @@ def run_demo(
         raise DemoError(f"{error.filename or 'the demo'}: {error.strerror}") from error
     finally:
         screen.close()
-    cli.show(result, summary(result))
+    show(result, summary(result))
     return EXIT_OK if result["ok"] else EXIT_CHECK_FAILED
 
 
@@ -56,13 +54,13 @@ def make_plan(seed: int, nodes: int, outage: str | None, duration: str, interpre
     """UsageError for values that make no street."""
     from tools.street.demo import Plan
 
-    seconds = int(cli.parse_duration(duration).total_seconds())
+    seconds = int(parse_duration(duration).total_seconds())
     if not SHORTEST_S <= seconds <= LONGEST_S:
-        raise cli.UsageError("--duration", found=duration, expected="10m to 7d")
+        raise UsageError("--duration", found=duration, expected="10m to 7d")
     if not 1 <= nodes <= 8:
-        raise cli.UsageError("--nodes", found=nodes, expected="1 to 8")
+        raise UsageError("--nodes", found=nodes, expected="1 to 8")
     if interpreter not in ("auto", "micropython", "cpython"):
-        raise cli.UsageError("--interpreter", found=interpreter, expected="auto, micropython or cpython")
+        raise UsageError("--interpreter", found=interpreter, expected="auto, micropython or cpython")
     start_s = 0 if seconds > 12 * 3600 else 10 * 3600
     if outage is None:
         begin = seconds * 1000 * 2 // 5
@@ -75,11 +73,11 @@ def make_plan(seed: int, nodes: int, outage: str | None, duration: str, interpre
 def _outage(text: str, start_s: int, seconds: int) -> tuple[int, int]:
     found = _OUTAGE.match(text)
     if not found:
-        raise cli.UsageError("--outage", found=repr(text), expected="HH:MM-HH:MM")
+        raise UsageError("--outage", found=repr(text), expected="HH:MM-HH:MM")
     first, last = (int(found[k]) * 3600 + int(found[k + 1]) * 60 - start_s for k in (1, 3))
     if not 0 <= first < last <= seconds:
         begin, end = _clock(start_s), _clock(start_s + min(seconds, 86_400 - start_s))
-        raise cli.UsageError("--outage", found=text, expected=f"a stretch inside the street's {begin} to {end}")
+        raise UsageError("--outage", found=text, expected=f"a stretch inside the street's {begin} to {end}")
     return first * 1000, last * 1000
 
 
@@ -120,11 +118,11 @@ def _clock(second: int) -> str:
 
 
 def _wait_for_interrupt(where: str) -> None:
-    cli.say(f"the database stays open at {where}; Ctrl-C ends it")
+    say(f"the database stays open at {where}; Ctrl-C ends it")
     try:
         signal.pause()
     except KeyboardInterrupt:
-        cli.say("")
+        say("")
 
 
 def summary(result: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ NETWORK = r"Could not fetch URL \S+: (?!4\d\d )|ConnectionError|ConnectTimeout|R
 TROUBLES = (  # what pip's log tells, and the line for it; the first that fits
     ("DO NOT MATCH THE HASHES", "a downloaded package is not the one locked in requirements/, so it was refused"),
     (r"No space left on device|Errno 28\b|WinError 112", "the disk is full: free some space"),
-    (r"Permission denied|Read-only file system|WinError 5\b", "this folder is not writable: use one of your own"),
+    (r"(?i)error: .*(permission denied|read-only file|WinError 5\b)", "this folder is not writable: use your own"),
     (NETWORK, "cannot reach the package index: check the network, then start again"),
     ("No matching distribution", "a package has no ready-made file for this kind of machine or this Python"),
 )
@@ -218,6 +218,7 @@ def install(lock, handle, progress):
     if lock == "stubs.txt":
         shutil.rmtree(str(STUBS), ignore_errors=True)
         options += ["--target", STUBS]
+    LOG.write_text("", encoding="utf-8")  # pip appends
     code, output = call([PYTHON, "-I", "-m", "pip", "install", *options], handle, progress.follow)
     log = CHATTER.sub("", LOG.read_text(encoding="utf-8", errors="replace"))
     LOG.write_text(log, encoding="utf-8")
@@ -233,7 +234,7 @@ def explain(log, otherwise):
 
 
 def prepare(locks):
-    """Makes .venv hold exactly what the locks say. While it works there is no stamp, so that whatever interrupts it,
+    """Makes .venv hold what the locks say. While it works there is no stamp, so that whatever interrupts it,
     the next start makes .venv anew."""
     with only_one_start() as handle:
         missing = outdated(locks)  # perhaps nothing any more, after waiting for another start
@@ -287,8 +288,7 @@ def main(words, version=sys.version_info):
     except SetupError as error:
         say(error)
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        say("the disk is full: free some space" if full else f"cannot set up {VENV}: {error}")
+        say("the disk is full: free some space" if error.errno == errno.ENOSPC else f"cannot set up {VENV}: {error}")
     except KeyboardInterrupt:
         say("interrupted")
         return 130

@@ -167,6 +167,13 @@ def test_another_file_than_the_locked_one_is_refused(ready):
     assert not list((ready.root / ".venv").rglob("sand.py"))
 
 
+def test_a_lock_without_hashes_is_refused(ready):
+    ready.lock.write_text("pebble==1.0\nsand==1.0\n")
+    code, out, err = ready.go("demo")
+    assert (code, out, len(err)) == (3, "", 2)
+    assert "could not install requirements/run.txt" in err[1]
+
+
 @pytest.mark.parametrize(
     ("log", "line"),
     [
@@ -264,6 +271,11 @@ def test_what_does_not_count_as_ready(ready, tmp_path):
     python = go.PYTHON.rename(tmp_path / "python")
     assert go.outdated(go.RUN) == ["run.txt"]
     python.rename(go.PYTHON)
+    settings = go.VENV / "pyvenv.cfg"
+    right = settings.read_text()
+    settings.write_text(re.sub("(?m)^home = .*$", f"home = {tmp_path / 'removed'}", right))
+    assert go.outdated(go.RUN) == ["run.txt"]
+    settings.write_text(right)
     moved = tmp_path / "moved"
     ready.root.rename(moved)
     copy = Checkout.__new__(Checkout)
@@ -284,8 +296,9 @@ def test_two_starts_take_turns_and_a_killed_one_leaves_nothing_half_made(ready, 
     assert "another start is setting up, waiting" in second.stderr.readline()
     first.kill()  # go.py alone; its pip lives on and still holds the lock
     first.communicate()
-    with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(timeout=0.3)
+    go = ready.module()
+    with go.LOCK.open("a") as handle:
+        assert not go.try_lock(handle)
     call.close()
     silent_index.close()
     out, err = second.communicate(timeout=60)

@@ -46,7 +46,7 @@ def close(
     """Compares them. `ok` is the verdict, `complaints` say why it is not."""
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
-        placed = {
+        placed: dict[tuple[int, int, int], int] = {
             (node, incarnation, seq): start
             for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
         }
@@ -60,7 +60,7 @@ def close(
         for direction, in_records, in_live in zip(counted, totals, post.cable.witness.live, strict=True):
             counted[direction] += max(in_records, in_live)
         for (incarnation, seq), record in post.cable.witness.records.items():
-            start = placed.get((number, incarnation, seq), record.bin_start)
+            start: int = placed.get((number, incarnation, seq), 0) or record.bin_start
             expected[node_name(number), start, "ab"] += record.d_ab
             expected[node_name(number), start, "ba"] += record.d_ba
     reader = server.reader()

@@ -86,8 +86,8 @@ def main() -> None:
     assert NEVER  # the shims are on the path
     loop = StreetLoop(NodeLoopClock())
     _add_dialect()
-    sys.stdin = open(0, "rb", buffering=0)  # noqa: SIM115, PTH123  the console for as long as the process lives
-    sys.stdout = open(1, "wb", buffering=0)  # noqa: SIM115, PTH123
+    sys.stdin = open(0, "rb", buffering=0)  # noqa: SIM115  the console for as long as the process lives
+    sys.stdout = open(1, "wb", buffering=0)  # noqa: SIM115
     sys.stdin.buffer = sys.stdin  # type: ignore[misc]
     sys.stdout.buffer = sys.stdout  # type: ignore[misc]
     with asyncio.Runner(loop_factory=lambda: loop) as runner:

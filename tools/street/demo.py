@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,24 +58,30 @@ class Plan:
         }
 
 
-@dataclass
 class Street:
-    """Everything that runs. Use `close` whatever happens."""
+    """Everything that runs. Call `start`, and `close` whatever happens, also when `start` failed half-way."""
 
-    plan: Plan
-    folder: Path
-    tell: Tell
-    server: Server = field(init=False)
-    world: World = field(init=False)
-    crossings: list[walkers.Crossing] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.server = open_server(self.folder / "server")
-        self.start_ms = DAY_MS + self.plan.start_s * 1000
-        self.posts = [self._post(index) for index in range(self.plan.nodes)]
-        self._config = self.folder / "trottoir.toml"
-        self._config.write_text(self._toml(), encoding="utf-8")
+    def __init__(self, plan: Plan, folder: Path, tell: Tell) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.tell = tell
+        self.start_ms = DAY_MS + plan.start_s * 1000
+        self.crossings: list[walkers.Crossing] = []
+        self.posts: list[Post] = []
         self.world = World(self.posts)
+        self._config = folder / "trottoir.toml"
+        self._server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        assert self._server is not None, "start() comes first"
+        return self._server
+
+    def start(self) -> None:
+        self._server = open_server(self.folder / "server")
+        for index in range(self.plan.nodes):
+            self.posts.append(self._post(index))
+        self._config.write_text(self._toml(), encoding="utf-8")
         self.start_gateway()
         self._schedule_faults()
 
@@ -162,16 +168,13 @@ class Street:
             self.world.gateway = None
 
     def close(self) -> None:
-        if self.world_or_none is not None and self.world.gateway is not None:
+        if self.world.gateway is not None:
             self.world.gateway.kill()
-        for post in getattr(self, "posts", []):
+        for post in self.posts:
             post.node.power_cut()
             post.cable.close()
-        self.server.close()
-
-    @property
-    def world_or_none(self) -> World | None:
-        return getattr(self, "world", None)
+        if self._server is not None:
+            self._server.close()
 
 
 def _garble(cable: Cable, on: bool) -> None:
@@ -187,9 +190,9 @@ def run(
     """
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="trottoir-demo-"))
-    street = None
+    street = Street(plan, folder, tell)
     try:
-        street = Street(plan, folder, tell)
+        street.start()
         interpreters = {post.node.interpreter for post in street.posts}
         street.run(progress)
         street.stop_gateway()
@@ -209,8 +212,7 @@ def run(
         keep(folder)
         raise
     finally:
-        if street is not None:
-            street.close()
+        street.close()
     if result["ok"]:
         shutil.rmtree(folder, ignore_errors=True)
     else:

@@ -65,7 +65,7 @@ class HostClock:
 
 
 async def _serve(clock: HostClock, path: Path, seed: int) -> None:
-    service = Service(config.load(path, {}), clock.utc_ms, random.Random(seed).random)  # noqa: S311
+    service = Service(config.load(path, {}), clock.utc_ms, random.Random(seed).random)
     clock.drivers = service.drivers
     service.stop_on_signals()
     await service.run()

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tools.street.cable import Cable
-from tools.street.node import ROOT
+from tools.street.node import FIRMWARE, ROOT
 
 ANSWER_S = 60.0  # real seconds after which a silent gateway is a failure of the run
 
@@ -31,7 +31,7 @@ class GatewayProcess:
         self._channel = ours
         self._received = b""
         self.deadline_ms: int | None = None
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{FIRMWARE}"}
         command = [sys.executable, "-m", "tools.street.gateway_host", str(config), str(theirs.fileno())]
         command += [str(start_ms), str(now_ms), str(seed)]
         with log.open("ab") as sink:

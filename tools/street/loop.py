@@ -18,7 +18,8 @@ from typing import Any, Protocol
 class LoopClock(Protocol):
     """What moves the loop's time: the street, over some descriptor."""
 
-    now_ms: int
+    @property
+    def now_ms(self) -> int: ...
 
     def fileno(self) -> int:
         """Readable when the street has something to say."""

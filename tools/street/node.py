@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FIRMWARE = ROOT / "firmware"
+# The image's files: beside us in a checkout, carried as data where the wheel is installed.
+FIRMWARE = next(path for name in ("firmware", "trottoir_firmware") if (path := ROOT / name).is_dir())
 SHIMS = Path(__file__).resolve().parent / "shims"
 
 FLASH_BYTES = 640 * 1024

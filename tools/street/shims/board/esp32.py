@@ -16,7 +16,7 @@ class Partition:
         self.erases = 0
 
     @staticmethod
-    def find(type=TYPE_APP, subtype=255, label=None, block_size=4096):
+    def find(type=TYPE_APP, subtype=255, label=None):
         path = os.getenv("STREET_FLASH")
         return [Partition(path)] if path and label == "streetlog" else []
 
@@ -32,12 +32,12 @@ class Partition:
         self._file.write(bytes([a & b for a, b in zip(old, buf)]))
         self._file.flush()
 
-    def ioctl(self, cmd, arg):
-        if cmd == 4:
+    def ioctl(self, op, arg):
+        if op == 4:
             return self._blocks
-        if cmd == 5:
+        if op == 5:
             return _BLOCK
-        if cmd == 6:
+        if op == 6:
             self._file.seek(arg * _BLOCK)
             self._file.write(b"\xff" * _BLOCK)
             self.erases += 1

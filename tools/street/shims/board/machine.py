@@ -67,18 +67,18 @@ class UART:
             self._next_report_ms += _RADAR_PERIOD_MS
         return len(self._received)
 
-    def readinto(self, buffer, size=None):
-        n = min(len(buffer), self.any())
+    def readinto(self, buf, nbytes=None):
+        n = min(len(buf), self.any())
         if not n:
             return None
-        buffer[:n] = self._received[:n]
+        buf[:n] = self._received[:n]
         self._received = self._received[n:]
         return n
 
-    def write(self, data):
-        if data[:4] == _COMMAND_HEAD:  # the answer: same command with bit 8 set, status 0
-            self._receive(_COMMAND_HEAD + b"\x04\x00" + data[6:7] + b"\x01\x00\x00" + _COMMAND_TAIL)
-        return len(data)
+    def write(self, buf):
+        if buf[:4] == _COMMAND_HEAD:  # the answer: same command with bit 8 set, status 0
+            self._receive(_COMMAND_HEAD + b"\x04\x00" + buf[6:7] + b"\x01\x00\x00" + _COMMAND_TAIL)
+        return len(buf)
 
     def _receive(self, data):
         if len(self._received) + len(data) > self._rxbuf:

@@ -20,16 +20,16 @@ class poll:
         self._poll = _builtin.poll()
         self._registered = 0
 
-    def register(self, stream, events=POLLIN | POLLOUT):
+    def register(self, obj, eventmask=POLLIN | POLLOUT):
         self._registered += 1
-        self._poll.register(stream, events)
+        self._poll.register(obj, eventmask)
 
-    def unregister(self, stream):
+    def unregister(self, obj):
         self._registered -= 1
-        self._poll.unregister(stream)
+        self._poll.unregister(obj)
 
-    def modify(self, stream, events):
-        self._poll.modify(stream, events)
+    def modify(self, obj, eventmask):
+        self._poll.modify(obj, eventmask)
 
     def poll(self, timeout=-1):
         return list(self.ipoll(timeout))

@@ -1,7 +1,9 @@
 # What MicroPython's asyncio keeps in C, on the street's ticks: the queue of tasks by due time, and the task.
 #
 # The built-in `_asyncio` reads the machine's own tick counter whenever a task is queued without a time, so it cannot run on
-# another clock. The rest of asyncio stays the frozen one. Attribute names are what its `core` expects.
+# another clock. The rest of asyncio stays the frozen one. Attribute names and what they may hold are what its `core`
+# expects; the stubs know neither.
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 
 from time import ticks_diff, ticks_ms
 

@@ -22,8 +22,8 @@ def ticks_add(ticks, delta):
     return (ticks + delta) & _MASK
 
 
-def ticks_diff(end, start):
-    return ((end - start + _HALF) & _MASK) - _HALF
+def ticks_diff(ticks1, ticks2):
+    return ((ticks1 - ticks2 + _HALF) & _MASK) - _HALF
 
 
 def sleep_ms(ms):

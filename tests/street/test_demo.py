@@ -1,0 +1,146 @@
+"""The whole path at once: simulated street, real nodes, real gateway process, real server, every fault of the calendar."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.real_parts import needs
+from tools.demo_command import make_plan
+from tools.street import demo, server
+from tools.street.demo import Plan
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOUR_MS = 3_600_000
+COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged")
+
+pytestmark = needs("pty")
+
+
+def an_hour(interpreter: str, seed: int = 7) -> tuple[dict, list[str]]:
+    told: list[str] = []
+    plan = Plan(seed=seed, duration_ms=HOUR_MS, outage_ms=(HOUR_MS * 2 // 5, HOUR_MS * 13 // 20), interpreter=interpreter)
+    result = demo.run(plan, lambda _, what: told.append(what), lambda *_: None, lambda folder: told.append(str(folder)))
+    return result, told
+
+
+@pytest.fixture(scope="module")
+def micropython_hour():
+    return an_hour("micropython")
+
+
+@needs("micropython")
+@needs("influxd")
+def test_every_fault_happens_and_the_books_close(micropython_hour):
+    result, told = micropython_hour
+    assert result["ok"], result
+    assert len(told) == 9
+    assert result["interpreter"] == "micropython"
+    assert result["server"] == "influxd 1.6.7"
+    assert (result["lost"], result["duplicated"], result["flagged"]) == (0, 0, 0)
+    assert result["stored"] == result["counted"]
+    assert sum(result["truth"].values()) > 250
+    assert abs(result["error"]) <= result["error_floor"]
+    assert result["dead_letters"] == 1
+    assert result["outage_s"] == 900
+
+
+@needs("micropython")
+def test_the_same_seed_counts_the_same_and_another_does_not(micropython_hour):
+    again, _ = an_hour("micropython")
+    other, _ = an_hour("micropython", seed=8)
+    assert [again[key] for key in COUNTS] == [micropython_hour[0][key] for key in COUNTS]
+    assert other["truth"] != again["truth"]
+
+
+@needs("micropython")
+def test_both_interpreters_count_the_same(micropython_hour):
+    result, _ = an_hour("cpython")
+    assert result["interpreter"] == "cpython"
+    assert [result[key] for key in COUNTS] == [micropython_hour[0][key] for key in COUNTS]
+
+
+def test_without_influxd_the_points_go_into_files(monkeypatch):
+    monkeypatch.setattr(server.influxd, "find", lambda: None)
+    result, _ = an_hour("auto")
+    assert result["ok"], result
+    assert result["server"] == "file"
+    assert result["stored"] == result["counted"]
+    assert result["dead_letters"] == 0
+
+
+def test_json_is_one_document_and_messages_stay_off_stdout(tmp_path):
+    command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "10m", "--nodes", "1", "--json", "--no-stay"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment)
+    result = json.loads(ended.stdout)
+    assert ended.returncode == (0 if result["ok"] else 1)
+    wanted = {*COUNTS, "server", "points", "outage_s", "interpreter", "core", "seed", "simulated_s", "wall_s"}
+    assert wanted <= set(result)
+    assert result["simulated_s"] == 600
+    assert "the gateway is killed" in ended.stderr
+
+
+def test_a_detector_that_misses_too_many_fails_the_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(demo.books, "FLOORS", ((1e9, 0.001),))
+    kept: list[Path] = []
+    plan = Plan(nodes=1, duration_ms=HOUR_MS // 3)
+    result = demo.run(plan, lambda *_: None, lambda *_: None, kept.append)
+    assert not result["ok"]
+    assert any("against the truth" in complaint for complaint in result["complaints"])
+    assert (kept[0] / "gateway.log").exists()
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_exit_3_and_nothing_is_left_running(tmp_path):
+    import resource  # not on Windows, where this file is skipped
+
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "10m"]
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment, preexec_fn=small_files_only
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.strip().splitlines()[-1] == "the demo: File too large"
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert str(tmp_path) not in running
+
+
+@pytest.mark.parametrize(
+    ("duration", "outage", "start_s", "away"),
+    [
+        ("6h", None, 36_000, (8_640_000, 11_040_000)),
+        ("24h", None, 0, (34_560_000, 36_960_000)),
+        ("24h", "12:00-12:40", 0, (43_200_000, 45_600_000)),
+        ("6h", "10:00-16:00", 36_000, (0, 21_600_000)),
+    ],
+)
+def test_the_plan_follows_the_words(duration, outage, start_s, away):
+    plan = make_plan(7, 2, outage, duration, "auto")
+    assert (plan.start_s, plan.outage_ms) == (start_s, away)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--duration", "6"], "--duration"),
+        (["--duration", "1m"], "10m to 7d"),
+        (["--nodes", "0"], "1 to 8"),
+        (["--outage", "12"], "HH:MM-HH:MM"),
+        (["--outage", "08:00-08:30"], "10:00 to 16:00"),
+        (["--outage", "12:30-12:00"], "10:00 to 16:00"),
+        (["--interpreter", "pypy"], "micropython"),
+    ],
+)
+def test_words_that_make_no_street_are_one_line_and_exit_2(words, says):
+    command = [sys.executable, "-m", "tools.cli", "demo", *words]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
