@@ -23,17 +23,16 @@ Nothing here reads a clock, and every argument is checked before the first chang
 
 from __future__ import annotations
 
-import math
-import operator
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from gateway.checked import COUNT, LENGTH, SUM, TIME, Bounds, columns, integer, output, table
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import WriteableBuffer
 
-    Integers = ReadableBuffer | Sequence[int]
-    Table = ReadableBuffer | Sequence[int] | Sequence[Sequence[int]]
+    from gateway.checked import Integers, Table
 
 COMPILED = False  # True in the compiled build of this same source
 
@@ -49,21 +48,6 @@ class Batch(NamedTuple):
     future: array[int]  # indices of those beyond the open pane
 
 
-class Bounds(NamedTuple):
-    """The integers that an argument may be, and what to raise for others."""
-
-    low: int
-    high: int
-    too_low: type[Exception] = ValueError
-    too_high: type[Exception] = OverflowError
-
-
-COUNT = Bounds(0, 2**32 - 1)
-TIME = Bounds(0, 2**62 - 1)  # the end of any window of any time lies within 64 bit
-LENGTH = Bounds(1, 2**62 - 1)
-SUM = Bounds(0, 2**63 - 1)
-
-
 @final
 class WindowedCounter:
     """Counts ab, ba and covered seconds of each series, 0 to `series` - 1, over rolling windows.
@@ -77,16 +61,16 @@ class WindowedCounter:
         self, windows_s: Iterable[int] = (60, 300, 900, 3600, 86400), pane_s: int = 60, series: int = 100,
         lateness_s: int = 0,
     ) -> None:  # fmt: skip
-        self._pane_s = _integer("pane_s", pane_s, Bounds(1, COUNT.high))
+        self._pane_s = integer("pane_s", pane_s, Bounds(1, COUNT.high))
         self._covered = Bounds(0, self._pane_s, ValueError, ValueError)
-        self._windows_s = [_integer("windows_s", window, LENGTH) for window in windows_s]
+        self._windows_s = [integer("windows_s", window, LENGTH) for window in windows_s]
         if not self._windows_s or len(set(self._windows_s)) < len(self._windows_s):
             raise ValueError(f"windows_s = {self._windows_s}: expected one window or more, each once")
         self._by_length = sorted(range(len(self._windows_s)), key=self._windows_s.__getitem__)
         self._edges = [0, *sorted(self._panes("windows_s", window) for window in self._windows_s)]
-        self._rows = 1 + self._edges[-1] + self._panes("lateness_s", _integer("lateness_s", lateness_s, TIME))
+        self._rows = 1 + self._edges[-1] + self._panes("lateness_s", integer("lateness_s", lateness_s, TIME))
 
-        self._series = self._capacity = _integer("series", series, TIME)
+        self._series = self._capacity = integer("series", series, TIME)
         self._ring = _zeros("I", self._rows * 3 * self._capacity)
         self._bands = _zeros("q", len(self._windows_s) * 3 * self._capacity)
         self._used = bytearray(self._rows)  # 1 where a row of the ring may hold more than zeros
@@ -100,7 +84,7 @@ class WindowedCounter:
 
     def grow(self, n: int) -> None:
         """Adds `n` series at the end, all zero. Room is doubled, so that growing one by one stays cheap."""
-        series = self._series + _integer("n", n, TIME)
+        series = self._series + integer("n", n, TIME)
         if series > self._capacity:
             capacity = max(series, 2 * self._capacity)
             ring = _widened(self._ring, self._rows, 3 * self._capacity, 3 * capacity)
@@ -112,7 +96,7 @@ class WindowedCounter:
 
     def advance(self, now: int) -> None:
         """Moves the watermark to `now`, which closes every pane before the one it lies in. Earlier: no change."""
-        pane = _integer("now", now, TIME) // self._pane_s
+        pane = integer("now", now, TIME) // self._pane_s
         if pane - self._open >= self._rows:
             for row in range(self._rows):
                 self._clear_row(row)
@@ -149,9 +133,9 @@ class WindowedCounter:
 
     def add(self, i: int, event_time: int, ab: int, ba: int) -> int:
         """Adds passages to the pane that holds `event_time`; its coverage stays. Returns the code."""
-        i = _integer("i", i, self._indices())
-        pane = _integer("event_time", event_time, TIME) // self._pane_s
-        ab, ba = _integer("ab", ab, COUNT), _integer("ba", ba, COUNT)
+        i = integer("i", i, self._indices())
+        pane = integer("event_time", event_time, TIME) // self._pane_s
+        ab, ba = integer("ab", ab, COUNT), integer("ba", ba, COUNT)
         code = self._code(pane)
         if code in (ACCEPTED, LATE):
             self._put(i, pane, _sum_of_pane(self._values(i, pane), ab, ba))
@@ -159,9 +143,9 @@ class WindowedCounter:
 
     def set(self, i: int, pane_start: int, ab: int, ba: int, covered_s: int) -> int:
         """Makes the pane that begins at `pane_start` hold these numbers; again changes nothing. Returns the code."""
-        i = _integer("i", i, self._indices())
-        pane = self._panes("pane_start", _integer("pane_start", pane_start, TIME))
-        values = _integer("ab", ab, COUNT), _integer("ba", ba, COUNT), _integer("covered_s", covered_s, self._covered)
+        i = integer("i", i, self._indices())
+        pane = self._panes("pane_start", integer("pane_start", pane_start, TIME))
+        values = integer("ab", ab, COUNT), integer("ba", ba, COUNT), integer("covered_s", covered_s, self._covered)
         code = self._code(pane)
         if code in (ACCEPTED, LATE):
             self._put(i, pane, values)
@@ -169,7 +153,7 @@ class WindowedCounter:
 
     def add_many(self, series: Integers, event_times: Integers, ab: Integers, ba: Integers) -> Batch:
         """`add` for columns of one length: one-dimensional integer buffers or sequences. One bad value: none enters."""
-        indices, times, more_ab, more_ba = _columns(
+        indices, times, more_ab, more_ba = columns(
             series=(series, self._indices()), event_times=(event_times, TIME), ab=(ab, COUNT), ba=(ba, COUNT)
         )
         panes = [time // self._pane_s for time in times]
@@ -185,7 +169,7 @@ class WindowedCounter:
         self, series: Integers, pane_starts: Integers, ab: Integers, ba: Integers, covered_s: Integers
     ) -> Batch:
         """`set` for columns, as in `add_many`. Where a pane comes twice, its last value wins."""
-        indices, starts, new_ab, new_ba, covered = _columns(
+        indices, starts, new_ab, new_ba, covered = columns(
             series=(series, self._indices()), pane_starts=(pane_starts, TIME), ab=(ab, COUNT), ba=(ba, COUNT),
             covered_s=(covered_s, self._covered),
         )  # fmt: skip
@@ -250,16 +234,16 @@ class WindowedCounter:
 
     def open(self, i: int) -> tuple[int, int, int]:
         """(ab, ba, covered_s) of the open pane, which is in no window yet."""
-        return self._values(_integer("i", i, self._indices()), self._open)
+        return self._values(integer("i", i, self._indices()), self._open)
 
     def query_into(self, i: int, out: WriteableBuffer) -> None:
         """Writes ab, ba, covered_s of every window to `out`: int64, [windows][3] or flat."""
-        i = _integer("i", i, self._indices())
-        self._write_windows(i, _output(out, (len(self._windows_s), 3)), 0)
+        i = integer("i", i, self._indices())
+        self._write_windows(i, output(out, (len(self._windows_s), 3)), 0)
 
     def query_all(self, out: WriteableBuffer) -> None:
         """Writes ab, ba, covered_s of every series and window to `out`: int64, [series][windows][3] or flat."""
-        flat = _output(out, (self._series, len(self._windows_s), 3))
+        flat = output(out, (self._series, len(self._windows_s), 3))
         for i in range(self._series):
             self._write_windows(i, flat, i * 3 * len(self._windows_s))
 
@@ -305,11 +289,11 @@ def rolling_sum(
     without it a memoryview of that shape is (flat and empty if there are no counts: a memoryview has no empty shapes).
     OverflowError if a sum leaves 64 bit; `out` has not changed then.
     """
-    cells, shape = _table("counts", counts, SUM)
-    [spans] = _columns(windows=(windows, LENGTH))
+    cells, shape = table("counts", counts, SUM)
+    [spans] = columns(windows=(windows, LENGTH))
     if not spans:
         raise ValueError("windows = []: expected one number of rows or more")
-    flat = None if out is None else _output(out, (len(spans), *shape))
+    flat = None if out is None else output(out, (len(spans), *shape))
 
     width = len(cells) // max(shape[0], 1)  # cells in a row
     sums = _zeros("q", len(spans) * len(cells))
@@ -319,7 +303,7 @@ def rolling_sum(
             total = sums[start + at - width] if at >= width else 0
             if at >= rows * width:
                 total -= cells[at - rows * width]
-            sums[start + at] = _integer(f"the sum over {rows} rows up to row {at // width}", total + count, SUM)
+            sums[start + at] = integer(f"the sum over {rows} rows up to row {at // width}", total + count, SUM)
     if out is None or flat is None:
         return memoryview(sums).cast("B").cast("q", (len(spans), *shape)) if cells else memoryview(sums)
     for at, total in enumerate(sums):
@@ -327,77 +311,9 @@ def rolling_sum(
     return out
 
 
-# --- integers and buffers, checked
-
-
-def _integer(name: str, value: int, bounds: Bounds) -> int:
-    """The value as a plain int, if it is an integer (numpy's too, but no bool) within the bounds."""
-    if type(value) is not int:
-        try:
-            value = operator.index(None if isinstance(value, bool) else value)  # pyright: ignore[reportArgumentType]
-        except TypeError:
-            raise TypeError(f"{name} = {value!r}: expected an integer") from None
-    if value < bounds.low:
-        raise bounds.too_low(f"{name} = {value}: expected {bounds.low} or more")
-    if value > bounds.high:
-        raise bounds.too_high(f"{name} = {value}: expected {bounds.high} or less")
-    return value
-
-
 def _sum_of_pane(values: tuple[int, int, int], ab: int, ba: int) -> tuple[int, int, int]:
-    all_ab = _integer("ab of the pane", values[0] + ab, COUNT)
-    return all_ab, _integer("ba of the pane", values[1] + ba, COUNT), values[2]
-
-
-def _columns(**named: tuple[Integers, Bounds]) -> list[list[int]]:
-    tables = [_table(name, values, bounds) for name, (values, bounds) in named.items()]
-    shapes = [shape for _, shape in tables]
-    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
-        raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
-    return [cells for cells, _ in tables]
-
-
-def _table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[int, ...]]:
-    """The integers, flat, and the shape of a buffer (any strides), or of a sequence of integers or of rows."""
-    if isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray, memoryview, array)):
-        items: Sequence[Any] = values
-        if items and hasattr(items[0], "__len__"):
-            rows = [_table(f"{name}[{n}]", row, bounds) for n, row in enumerate(items)]
-            shapes = {shape for _, shape in rows}
-            if len(shapes) > 1:
-                raise ValueError(f"{name} has rows of the shapes {sorted(shapes)}: expected one shape")
-            return [cell for cells, _ in rows for cell in cells], (len(rows), *shapes.pop())
-        cells = [v if type(v) is int else _integer(f"{name}[{n}]", v, bounds) for n, v in enumerate(items)]
-        shape: tuple[int, ...] = (len(items),)
-    else:
-        view = _view(name, values)
-        typecode, shape = view.format.removeprefix("@"), tuple(view.shape or ())
-        if typecode not in set("bBhHiIlLqQ") or not shape:
-            raise TypeError(f"{name} has format {view.format!r}, shape {shape}: expected native integers in a row")
-        buffer: array[int] = array(typecode)
-        buffer.frombytes(view.tobytes())
-        cells = buffer.tolist()
-    for extreme in (min, max) if cells else ():  # where the least and the greatest are within bounds, all are
-        value = extreme(cells)
-        _integer(f"{name}[{cells.index(value)}]", value, bounds)
-    return cells, shape
-
-
-def _output(out: WriteableBuffer, shape: tuple[int, ...]) -> memoryview:
-    """`out` as a flat int64 view, if it is writable, contiguous int64 of exactly this shape, or flat and as long."""
-    view, cells = _view("out", out), math.prod(shape)
-    if view.readonly or view.itemsize != 8 or view.format.removeprefix("@") not in {"q", "l"}:
-        raise TypeError(f"out has format {view.format!r}, readonly {view.readonly}: expected writable int64")
-    if view.shape not in {shape, (cells,)} or not view.c_contiguous:
-        raise ValueError(f"out has shape {view.shape}, strides {view.strides}: expected {shape} or {cells} in a row")
-    return view.cast("B").cast("q") if cells else view
-
-
-def _view(name: str, buffer: ReadableBuffer) -> memoryview:
-    try:
-        return memoryview(buffer)
-    except TypeError:
-        raise TypeError(f"{name} = {buffer!r}: expected a buffer of integers") from None
+    all_ab = integer("ab of the pane", values[0] + ab, COUNT)
+    return all_ab, integer("ba of the pane", values[1] + ba, COUNT), values[2]
 
 
 def _zeros(typecode: str, n: int) -> array[int]:

@@ -92,7 +92,8 @@ def test_what_is_flagged_is_not_lost_but_too_much_of_it_is_not_good(state):
 
 
 def test_an_open_gap_with_a_bound_is_flagged_and_a_resolved_one_is_not(state):
-    gaps = [Row({}, 0, {"bound": 2, "resolved": 0}), Row({}, 0, {"bound": 9, "resolved": 5}), Row({}, 0, {"bound": -1, "resolved": 0})]
+    open_gap, resolved, unknown = {"bound": 2, "resolved": 0}, {"bound": 9, "resolved": 5}, {"bound": -1, "resolved": 0}
+    gaps = [Row({}, 0, fields) for fields in (open_gap, resolved, unknown)]
     assert close(state, FakeServer(GOOD, gaps=gaps))["flagged"] == 2
 
 

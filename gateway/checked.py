@@ -1,0 +1,100 @@
+"""Integers and buffers as the counter takes and gives them, checked before anything is done with them.
+
+What is no integer raises TypeError, what lies outside its bounds the bounds' own error; every message names the value
+and what was expected. numpy's integers and arrays pass by the protocols, without numpy being imported.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    Integers = ReadableBuffer | Sequence[int]
+    Table = ReadableBuffer | Sequence[int] | Sequence[Sequence[int]]
+
+
+class Bounds(NamedTuple):
+    """The integers that an argument may be, and what to raise for others."""
+
+    low: int
+    high: int
+    too_low: type[Exception] = ValueError
+    too_high: type[Exception] = OverflowError
+
+
+COUNT = Bounds(0, 2**32 - 1)
+TIME = Bounds(0, 2**62 - 1)  # the end of any window of any time lies within 64 bit
+LENGTH = Bounds(1, 2**62 - 1)
+SUM = Bounds(0, 2**63 - 1)
+
+
+def integer(name: str, value: int, bounds: Bounds) -> int:
+    """The value as a plain int, if it is an integer (numpy's too, but no bool) within the bounds."""
+    if type(value) is not int:
+        try:
+            value = operator.index(None if isinstance(value, bool) else value)  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            raise TypeError(f"{name} = {value!r}: expected an integer") from None
+    if value < bounds.low:
+        raise bounds.too_low(f"{name} = {value}: expected {bounds.low} or more")
+    if value > bounds.high:
+        raise bounds.too_high(f"{name} = {value}: expected {bounds.high} or less")
+    return value
+
+
+def columns(**named: tuple[Integers, Bounds]) -> list[list[int]]:
+    """Each argument as a plain list, if all are one-dimensional and of one length."""
+    tables = [table(name, values, bounds) for name, (values, bounds) in named.items()]
+    shapes = [shape for _, shape in tables]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
+    return [cells for cells, _ in tables]
+
+
+def table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[int, ...]]:
+    """The integers, flat, and the shape of a buffer (any strides), or of a sequence of integers or of rows."""
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray, memoryview, array)):
+        items: Sequence[Any] = values
+        if items and hasattr(items[0], "__len__"):
+            rows = [table(f"{name}[{n}]", row, bounds) for n, row in enumerate(items)]
+            shapes = {shape for _, shape in rows}
+            if len(shapes) > 1:
+                raise ValueError(f"{name} has rows of the shapes {sorted(shapes)}: expected one shape")
+            return [cell for cells, _ in rows for cell in cells], (len(rows), *shapes.pop())
+        cells = [v if type(v) is int else integer(f"{name}[{n}]", v, bounds) for n, v in enumerate(items)]
+        shape: tuple[int, ...] = (len(items),)
+    else:
+        view = _view(name, values)
+        typecode, shape = view.format.removeprefix("@"), tuple(view.shape or ())
+        if typecode not in set("bBhHiIlLqQ") or not shape:
+            raise TypeError(f"{name} has format {view.format!r}, shape {shape}: expected native integers in a row")
+        buffer: array[int] = array(typecode)
+        buffer.frombytes(view.tobytes())
+        cells = buffer.tolist()
+    for extreme in (min, max) if cells else ():  # where the least and the greatest are within bounds, all are
+        value = extreme(cells)
+        integer(f"{name}[{cells.index(value)}]", value, bounds)
+    return cells, shape
+
+
+def output(out: WriteableBuffer, shape: tuple[int, ...]) -> memoryview:
+    """`out` as a flat int64 view, if it is writable, contiguous int64 of exactly this shape, or flat and as long."""
+    view, cells = _view("out", out), math.prod(shape)
+    if view.readonly or view.itemsize != 8 or view.format.removeprefix("@") not in {"q", "l"}:
+        raise TypeError(f"out has format {view.format!r}, readonly {view.readonly}: expected writable int64")
+    if view.shape not in {shape, (cells,)} or not view.c_contiguous:
+        raise ValueError(f"out has shape {view.shape}, strides {view.strides}: expected {shape} or {cells} in a row")
+    return view.cast("B").cast("q") if cells else view
+
+
+def _view(name: str, buffer: ReadableBuffer) -> memoryview:
+    try:
+        return memoryview(buffer)
+    except TypeError:
+        raise TypeError(f"{name} = {buffer!r}: expected a buffer of integers") from None
