@@ -14,7 +14,6 @@ from tools.street.cable import Witness
 from tools.street.walkers import Crossing
 
 NODE, INCARNATION, MINUTE = 0x51A000, 77, 1_778_580_000
-PLAN = SimpleNamespace(duration_ms=3_600_000, nodes=1)
 
 
 def record(seq: int, ab: int, ba: int, before: tuple[int, int], bin_start: int | None = None) -> streetwire.Record:
@@ -59,7 +58,7 @@ def close(state: Path, server: FakeServer, live: tuple[int, int] = (5, 6)) -> di
     witness.live = live
     post = SimpleNamespace(node=SimpleNamespace(identity=SimpleNamespace(node=NODE)), cable=SimpleNamespace(witness=witness))
     crossings = [Crossing(0, direction, 0, "adult", 0) for direction in ["ab"] * 5 + ["ba"] * 6]
-    return books.close([post], crossings, state, server, PLAN, MINUTE * 1000)  # type: ignore[arg-type]
+    return books.close([post], crossings, state, server, MINUTE * 1000, 3_600_000)  # type: ignore[arg-type]
 
 
 def test_equal_books_are_good(state):

@@ -196,7 +196,7 @@ def run(
         interpreters = {post.node.interpreter for post in street.posts}
         street.run(progress)
         street.stop_gateway()
-        result = books.close(street.posts, street.crossings, folder / "state", street.server, plan, street.start_ms)
+        result = books.close(street.posts, street.crossings, folder / "state", street.server, street.start_ms, plan.duration_ms)
         result |= {
             "server": street.server.name,
             "outage_s": (plan.outage_ms[1] - plan.outage_ms[0]) // 1000,

@@ -9,7 +9,11 @@ sys.path[:] = []
 import select as _builtin  # noqa: E402
 
 sys.path[:] = _path
+import streettasks  # noqa: E402
 from streetclock import clock  # noqa: E402
+
+# asyncio imports `select` before it looks for its built-in half: from here on it finds the one on the street's clock.
+sys.modules["_asyncio"] = streettasks
 
 POLLIN = _builtin.POLLIN
 POLLOUT = _builtin.POLLOUT

@@ -1,7 +1,6 @@
 # MicroPython's `time` on the street's clock. Ticks wrap at 2**30 ms as on an ESP32, and begin near the wrap on purpose.
 
 import os
-import sys
 
 from streetclock import clock
 
@@ -33,8 +32,3 @@ def sleep_ms(ms):
 def sleep(seconds):
     clock.sleep(int(seconds * 1000))
 
-
-# asyncio imports `time` before it looks for its built-in half: from here on it finds the one on the street's clock.
-import streettasks  # noqa: E402
-
-sys.modules["_asyncio"] = streettasks
