@@ -4,8 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import streetwire
 
+import streetwire
 from gateway.model import Accept, Passport
 from gateway.store import Store
 from gateway.uplink.base import Row

@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
-import streetwire
 
+import streetwire
 from tests.real_parts import needs
 from tools.street.cable import BYTES_PER_MS, Cable, Witness
 
@@ -66,6 +66,9 @@ def test_pulling_the_plug_is_an_error_for_the_reader_and_a_new_port_stands_under
     port = open_port(cable, tmp_path)
     cable.pull_out()
     assert os.read(port, 10) == b""
+    assert not cable.is_quiet
+    cable.heard_from_gateway(False, 1, 0)
+    assert cable.is_quiet
     assert not (tmp_path / "ttyNODE0").exists()
     os.close(port)
     cable.plug_in()

@@ -15,7 +15,7 @@ from tools.street.demo import Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUR_MS = 3_600_000
-COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged")
+COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged", "points")
 
 pytestmark = needs("pty")
 
@@ -49,11 +49,12 @@ def test_every_fault_happens_and_the_books_close(micropython_hour):
 
 
 @needs("micropython")
-def test_the_same_seed_counts_the_same_and_another_does_not(micropython_hour):
+def test_the_same_seed_is_the_same_run_to_the_millisecond_and_another_is_not(micropython_hour):
     again, _ = an_hour("micropython")
     other, _ = an_hour("micropython", seed=8)
-    assert [again[key] for key in COUNTS] == [micropython_hour[0][key] for key in COUNTS]
+    assert [again[key] for key in (*COUNTS, "run")] == [micropython_hour[0][key] for key in (*COUNTS, "run")]
     assert other["truth"] != again["truth"]
+    assert other["run"] != again["run"]
 
 
 @needs("micropython")

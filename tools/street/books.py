@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -42,13 +43,14 @@ def is_settled(state: Path, posts: list[Post], end_s: int) -> bool:
 def close(
     posts: list[Post], crossings: list[Crossing], state: Path, server: Server, start_ms: int, duration_ms: int
 ) -> dict[str, object]:
-    """Compares them. `ok` is the verdict, `complaints` say why it is not."""
+    """Compares them. `ok` is the verdict, `complaints` say why it is not, `run` is the run's fingerprint."""
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
         placed: dict[tuple[int, int, int], int] = {
             (node, incarnation, seq): start
             for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
         }
+        fingerprint = _fingerprint(db)
         points = db.execute("SELECT count(*) FROM outbox WHERE state = ?", (SENT,)).fetchone()[0]
         dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
     expected: Counter[tuple[str, int, str]] = Counter()
@@ -90,6 +92,7 @@ def close(
         "dead_letters": dead,
         "error": round(error, 4),
         "error_floor": floor,
+        "run": fingerprint,
     }
     complaints = []
     if result["lost"]:
@@ -101,6 +104,15 @@ def close(
     if abs(error) > floor:
         complaints.append(f"counted {error:+.1%} against the truth, more than {floor:.0%}")
     return result | {"ok": not complaints, "complaints": complaints}
+
+
+def _fingerprint(db: sqlite3.Connection) -> str:
+    """Of every record with the millisecond of its arrival, and every bin with its revisions: the same run, the same word."""
+    digest = hashlib.sha256()
+    for table in ("received", "bins", "climate"):
+        for row in db.execute(f"SELECT * FROM {table}"):  # noqa: S608
+            digest.update(repr(row).encode())
+    return digest.hexdigest()[:16]
 
 
 def _open(state: Path) -> sqlite3.Connection:

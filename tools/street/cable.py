@@ -76,37 +76,40 @@ class Cable:
         new.replace(self._path)
 
     def pull_out(self) -> None:
-        """The port vanishes; whoever has it open gets an error."""
+        """The port vanishes; whoever has it open gets an error, and it is not quiet until he has noticed."""
         self._path.unlink(missing_ok=True)
         os.close(self._slave)
         os.close(self._master)
         self._master = self._slave = -1
-        self.port_closed()
 
     def close(self) -> None:
-        if self._master >= 0:
+        if self._is_plugged:
             self.pull_out()
 
     # -- the gateway's side
 
     @property
     def is_quiet(self) -> bool:
-        """No byte is under way to the gateway."""
-        return not self._is_open or self._taken == self._put
+        """No byte is under way to the gateway, and it knows whether the cable is there."""
+        return not self._is_open or (self._is_plugged and self._taken == self._put)
 
     def heard_from_gateway(self, is_open: bool, opens: int, rx_bytes: int) -> None:
-        if is_open and (opens != self._opens or not self._is_open) and self._master >= 0:
+        if is_open and (opens != self._opens or not self._is_open):
             self._put = 0
-        self._is_open, self._opens, self._taken = is_open and self._master >= 0, opens, rx_bytes
+        self._is_open, self._opens, self._taken = is_open, opens, rx_bytes
 
     def port_closed(self) -> None:
         self._is_open = False
         self._opens = 0
 
+    @property
+    def _is_plugged(self) -> bool:
+        return self._master >= 0
+
     def take_from_gateway(self) -> bytes:
         """What the gateway has written since the last call."""
         data = b""
-        if self._master >= 0:
+        if self._is_plugged:
             with contextlib.suppress(BlockingIOError, OSError):
                 while part := os.read(self._master, 65536):
                     data += part
@@ -114,7 +117,7 @@ class Cable:
 
     def deliver_to_gateway(self, data: bytes) -> bool:
         """Puts bytes into the port. False where nobody listens: then they are lost, as on a real port."""
-        if not self._is_open:
+        if not self._is_open or not self._is_plugged:
             return False
         data = self._spoil(data)
         self._put += os.write(self._master, data)
@@ -123,7 +126,7 @@ class Cable:
     # -- the node's side
 
     def deliver_to_node(self, data: bytes) -> None:
-        if self._master >= 0:
+        if self._is_plugged:
             self._hear(self._spoil(data))
 
     @staticmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import runpy
 import select
 import sys
@@ -72,6 +73,7 @@ def _add_dialect() -> None:
     }
     for name, function in additions.items():
         setattr(time, name, function)
+    setattr(os, "urandom", random.Random(int(os.environ.get("STREET_SEED", "1"))).randbytes)  # noqa: B010
     setattr(asyncio, "sleep_ms", lambda ms: asyncio.sleep(ms / 1000))  # noqa: B010  the name is the dialect's
     setattr(select, "poll", Poll)  # noqa: B010
     micropython = types.ModuleType("micropython")

@@ -91,7 +91,7 @@ class Street:
         people = walkers.walk_day(rng, site_curve(index)[2], plan.start_s, plan.duration_ms // 1000, PAVEMENT)
         self.crossings += walkers.crossings(people)
         phase_ms = rng.randrange(100)
-        identity = Identity(f"24dcc351a{index:03x}", self.folder / f"flash{index}.bin", phase_ms)
+        identity = Identity(f"24dcc351a{index:03x}", self.folder / f"flash{index}.bin", phase_ms, seed=rng.getrandbits(32))
         node = NodeProcess(identity, 0, plan.interpreter)
         cable = Cable(self.folder / f"ttyNODE{index}", node.hear, random.Random(f"{plan.seed}/cable/{index}"))
         frames = radar.frames(rng, people, plan.duration_ms, phase_ms)

@@ -30,6 +30,7 @@ class GatewayProcess:
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._received = b""
+        self._words = 0
         self.deadline_ms: int | None = None
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{FIRMWARE}"}
         command = [sys.executable, "-m", "tools.street.gateway_host", str(config), str(theirs.fileno())]
@@ -40,12 +41,13 @@ class GatewayProcess:
                 pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip
         theirs.close()
-        self._wait(now_ms)
+        self._wait()
 
     def advance(self, now_ms: int) -> None:
-        """Gives it the time and waits until it has done all there is to do, every byte on its ports included."""
+        """Gives it the time and waits until it has done all there is to do, every byte and plug of its ports included."""
+        self._words += 1
         self._channel.sendall(f"{now_ms}\n".encode())
-        self._wait(now_ms)
+        self._wait()
 
     def kill(self) -> None:
         """SIGKILL, as a power cut does it."""
@@ -68,14 +70,14 @@ class GatewayProcess:
         for cable in self._cables:
             cable.port_closed()
 
-    def _wait(self, now_ms: int) -> None:
+    def _wait(self) -> None:
         while True:
             report = self._next_report()
             self.deadline_ms = report["deadline"]
             for cable in self._cables:
                 is_open, opens, rx_bytes = report["ports"].get(cable.link, (False, 0, 0))
                 cable.heard_from_gateway(is_open, opens, rx_bytes)
-            if report["now"] >= now_ms and all(cable.is_quiet for cable in self._cables):
+            if report["words"] == self._words and all(cable.is_quiet for cable in self._cables):
                 return
 
     def _next_report(self) -> dict:

@@ -45,6 +45,7 @@ class Identity:
     flash: Path
     radar_phase_ms: int = 0
     first_tick: int = 2**30 - 3_600_000  # the tick counter wraps an hour into the run
+    seed: int = 1  # of the board's randomness
 
     @property
     def node(self) -> int:
@@ -80,6 +81,7 @@ class NodeProcess:
             "STREET_NOW_MS": str(now_ms),
             "STREET_RADAR_PHASE_MS": str(identity.radar_phase_ms),
             "STREET_FIRST_TICK": str(identity.first_tick),
+            "STREET_SEED": str(identity.seed),
         }
         if real:
             environment["MICROPYPATH"] = f"{SHIMS / 'clock'}:{SHIMS / 'board'}:{firmware}:.frozen"

@@ -3,8 +3,9 @@
 Theory of operation
     Time advances only when everybody is idle and no byte is under way. `horizon` is the next moment at which something is
     due: an event on the heap, or the gateway's own deadline. All nodes run up to it, in parallel, each inside its grant; one that
-    has spoken stops there, and its bytes become an event. When every node has reached the horizon, the events of that moment
-    happen in order, the gateway gets the time and works until it is idle; what it wrote becomes events too.
+    has spoken stops there, and its bytes become an event. When every node has reached the horizon, the gateway gets the time
+    and does what it had planned for it; then the events of that moment happen in order, and after each it works until it is
+    idle again. What it wrote becomes events too.
     A node that ran ahead before another one's bytes lowered the horizon hears an answer at its own time, never earlier.
     The order of everything follows from times and from a running number, so a seed repeats a run.
 """
@@ -53,11 +54,10 @@ class World:
         self.posts = posts
         self.gateway = gateway
         self.now_ms = 0
-        self._calendar: list[tuple[int, int, Callable[[], None]]] = []
+        self._calendar: list[tuple[int, int, Callable[[], object]]] = []
         self._number = itertools.count()
-        self._gateway_has_news = False
 
-    def at(self, time_ms: int, action: Callable[[], None]) -> None:
+    def at(self, time_ms: int, action: Callable[[], object]) -> None:
         heapq.heappush(self._calendar, (max(time_ms, self.now_ms), next(self._number), action))
 
     def run_until(self, end_ms: int) -> None:
@@ -66,15 +66,15 @@ class World:
 
     def _step(self, end_ms: int) -> None:
         self.now_ms = self._let_nodes_run(end_ms)
+        self._let_gateway_run()
         while self._calendar and self._calendar[0][0] <= self.now_ms:
             heapq.heappop(self._calendar)[2]()
-        gateway = self.gateway
-        if gateway is None:
+            self._let_gateway_run()  # one event at a time: two ports are read by two threads, and either could be first
+
+    def _let_gateway_run(self) -> None:
+        if self.gateway is None:
             return
-        is_due = gateway.deadline_ms is not None and gateway.deadline_ms <= self.now_ms
-        if is_due or self._gateway_has_news:
-            self._gateway_has_news = False
-            gateway.advance(self.now_ms)
+        self.gateway.advance(self.now_ms)
         for post in self.posts:
             answer = post.cable.take_from_gateway()
             if answer:
@@ -106,8 +106,4 @@ class World:
         said = post.node.take_output()
         if said:
             post.cable.witness.hear(said)
-            self.at(post.node.local_ms + Cable.transit_ms(said), lambda: self._deliver(post, said))
-
-    def _deliver(self, post: Post, said: bytes) -> None:
-        if post.cable.deliver_to_gateway(said):
-            self._gateway_has_news = True
+            self.at(post.node.local_ms + Cable.transit_ms(said), lambda: post.cable.deliver_to_gateway(said))
