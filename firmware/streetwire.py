@@ -171,10 +171,12 @@ class Record:
             raise WireError("bin_start", self.bin_start, "a whole minute in UTC seconds")
         if not (0 <= self.d_ab <= MAX_DELTA and 0 <= self.d_ba <= MAX_DELTA):
             raise WireError("delta", (self.d_ab, self.d_ba), "0 to %d" % MAX_DELTA)
-        if not 0 <= self.covered_s <= BOOT_MARK:
+        if not 0 <= self.covered_s <= MAX_COVERED_S and self.covered_s != BOOT_MARK:
             raise WireError("covered_s", self.covered_s, "0 to 60")
         if not (0 <= self.n_climate <= 15 and 0 <= self.flags <= 15):
             raise WireError("nibble", (self.n_climate, self.flags), "0 to 15")
+        if not (-32768 <= self.temperature_centi <= 32767 and 0 <= self.humidity_half <= 255):
+            raise WireError("climate", (self.temperature_centi, self.humidity_half), "16 bits with sign, 8 without")
         return struct.pack(
             _BODY, self.seq, self.boot, self.bin_start // 60 << 6 | self.covered_s, self.uptime_end_s,
             (self.total_ab & TOTAL_MASK) << 4 | self.n_climate, (self.total_ba & TOTAL_MASK) << 4 | self.flags,
@@ -280,7 +282,7 @@ class Log(Message):
         self.text = text
 
     def _tail(self) -> bytes:
-        return struct.pack("<BI", self.level, self.uptime_s) + self.text.encode()[:MAX_TEXT]
+        return struct.pack("<BI", self.level, self.uptime_s) + _cut(self.text, MAX_TEXT)
 
 
 def decode(payload):
@@ -359,8 +361,17 @@ _READERS = {
 }
 
 
+def _cut(text: str, size: int) -> bytes:
+    # At most `size` bytes of UTF-8, cut between characters: half a one would make the whole payload undecodable.
+    raw = text.encode()
+    if len(raw) > size:
+        while raw[size] & 0xC0 == 0x80:
+            size -= 1
+    return raw[:size]
+
+
 def _pack_name(name: str) -> bytes:
-    raw = name.encode()[:MAX_NAME]
+    raw = _cut(name, MAX_NAME)
     return bytes((len(raw),)) + raw
 
 
@@ -373,13 +384,16 @@ def _unpack_name(tail, at):
 
 
 def encode_objects(objects) -> bytes:
-    """[(id, value in wire units), ...] -> BTHome v2 objects, ascending by id as its receivers demand."""
-    out = b""
-    for key, value in sorted(objects):
-        row = _ROW_OF_ID.get(key)
-        if row is None:
+    """[(id, value in wire units), ...] -> BTHome v2 objects, ascending by id as its receivers demand; those of one id keep
+    their order, which is what tells them apart."""
+    for key, _ in objects:
+        if key not in _ROW_OF_ID:
             raise WireError("object", key, "an id in QUANTITIES")
-        out += struct.pack("<B" + row[2], key, value)
+    out = b""
+    for row in QUANTITIES:  # not sorted(): MicroPython's does not keep the order of equals
+        for key, value in objects:
+            if key == row[0]:
+                out += struct.pack("<B" + row[2], key, value)
     return out
 
 

@@ -12,7 +12,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from gateway.errors import ConfigError
 
 _ID = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _ENVIRONMENT = "TROTTOIR_"
+_PAIR = "user and password_file together or neither"
 _PLACEHOLDER = re.compile(r"<.*>|example\.(org|com|net)|changeme", re.IGNORECASE)
 
 
@@ -48,7 +49,7 @@ class SerialConfig(_Section):
 class UplinkConfig(_Section):
     enabled: Annotated[bool, Field(description="nothing leaves this machine until true")] = False
     api: Annotated[Literal["v1", "file"], Field(description="v1: InfluxDB 1.x; file: line protocol in files")] = "v1"
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$", description="root of the server")] = "http://127.0.0.1:8086"
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s@\\?#]+/?$", description="root of the server")] = "http://127.0.0.1:8086"
     database: Annotated[str, Field(min_length=1, max_length=64)] = "trottoir"
     user: Annotated[str | None, Field(min_length=1)] = None
     password_file: Annotated[Path | None, Field(description="file of mode 0600 that holds the password")] = None
@@ -68,7 +69,7 @@ class UplinkConfig(_Section):
     @model_validator(mode="after")
     def _user_has_password(self) -> UplinkConfig:
         if (self.user is None) != (self.password_file is None):
-            raise ValueError("user and password_file together or neither")
+            raise ValueError(_PAIR)
         return self
 
     def read_password(self) -> str | None:
@@ -80,6 +81,10 @@ class UplinkConfig(_Section):
             text = self.password_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError([f"uplink.password_file: {self.password_file}: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError([f"uplink.password_file: {self.password_file}: found {error.reason}, expected UTF-8"]) from error
+        if not text:
+            raise ConfigError([f"uplink.password_file: {self.password_file}: found nothing in it, expected the password"])
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             found = f"mode {stat.S_IMODE(mode):04o}"
             raise ConfigError([f"uplink.password_file: found {found}, expected 0600: chmod 600 {self.password_file}"])
@@ -99,7 +104,7 @@ class PlacementConfig(_Section):
     @field_validator("valid_from")
     @classmethod
     def _whole_minute(cls, value: datetime) -> datetime:
-        if value.tzinfo is None or value.astimezone(UTC).second or value.microsecond:
+        if value.tzinfo is None or value.second or value.microsecond:  # TOML's offsets are whole minutes
             raise ValueError("a whole minute with its offset, such as 2026-05-01T00:00:00Z")
         return value
 
@@ -138,9 +143,12 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
     text = ""
     if path is not None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         except OSError as error:
             raise ConfigError([f"{path}: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ConfigError([f"{path}: found {error.reason} in line {line}, expected UTF-8"]) from error
     return parse(text, str(path) if path else "defaults", environment)
 
 
@@ -150,18 +158,23 @@ def parse(text: str, source: str, environment: Mapping[str, str]) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{source}: not TOML: {error}"]) from error
-    problems = _override(raw, environment) + [f"{source}: {problem}" for problem in _dangling_sites(raw)]
+    problems, said_by = _override(raw, environment)
+    problems += [f"{source}: {problem}" for problem in (*_dangling_sites(raw), *_half_pairs(raw))]
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([*problems, *(_problem(source, detail) for detail in error.errors())]) from error
+        details = [detail for detail in error.errors() if detail["msg"] != f"Value error, {_PAIR}"]
+        found = [_problem(said_by.get(detail["loc"][:2], source), detail) for detail in details]
+        raise ConfigError([*problems, *found]) from error
     if problems:
         raise ConfigError(problems)
     return config
 
 
-def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[str], dict[tuple[str, ...], str]]:
+    # Returns problems, and which key was said by which variable.
     problems = []
+    said_by: dict[tuple[str, ...], str] = {}
     for name, value in environment.items():
         section, double, key = name.removeprefix(_ENVIRONMENT).lower().partition("__")
         if not name.startswith(_ENVIRONMENT) or not double:
@@ -169,25 +182,38 @@ def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
         if section not in Config.model_fields or section in ("sites", "nodes"):
             problems.append(f"environment {name}: found section {section!r}, expected gateway, serial or uplink")
             continue
-        raw.setdefault(section, {})[key] = _environment_value(value)
-    return problems
+        if isinstance(raw.setdefault(section, {}), dict):  # else it is a mistake in the file, said with all others
+            raw[section][key] = _environment_value(value)
+            said_by[section, key] = f"environment {name}"
+    return problems, said_by
 
 
 def _dangling_sites(raw: dict[str, Any]) -> list[str]:
     # Looked up in the raw text, so that it is said together with every other mistake.
     nodes, sites = raw.get("nodes"), raw.get("sites", {})
     problems = []
+    if not isinstance(sites, dict):
+        return []
     for name, node in nodes.items() if isinstance(nodes, dict) else ():
         if not isinstance(node, dict):
             continue
         placements = node.get("placements")
-        places = [node.get("site"), *(p.get("site") for p in placements or () if isinstance(p, dict))]
+        listed = placements if isinstance(placements, list) else []
+        places = [node.get("site"), *(p.get("site") for p in listed if isinstance(p, dict))]
         problems += [
             f"nodes.{name}: found site {site!r}, expected one that [sites] lists"
             for site in places
             if isinstance(site, str) and site not in sites
         ]
     return problems
+
+
+def _half_pairs(raw: dict[str, Any]) -> list[str]:
+    uplink = raw.get("uplink")
+    if not isinstance(uplink, dict) or ("user" in uplink) == ("password_file" in uplink):
+        return []
+    found = "user" if "user" in uplink else "password_file"
+    return [f"uplink: found only {found}, expected {_PAIR}"]
 
 
 def _environment_value(text: str) -> object:
@@ -203,8 +229,13 @@ def _problem(source: str, detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), n=1)
         return f"{source}: {key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
-    expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ").replace("String should match", "text of the")
+    if detail["type"] == "missing":
+        return f"{source}: {key}: missing"
+    expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected.replace("String should match", "text of the")
     found = detail["input"]
+    if isinstance(found, str):  # a secret that should not be here is not repeated
+        found = re.sub(r"(://)[^/\s]*@", r"\1...@", found)
     shown = "" if isinstance(found, (dict, BaseModel)) else f" found {found!r},"
     return f"{source}: {key + ':' if key else ''}{shown} expected {expected}".replace("  ", " ")
 
@@ -215,6 +246,8 @@ def _known_keys(where: list[str]) -> list[str]:
         annotation = {"sites": SiteConfig, "nodes": NodeConfig}.get(part)
         if annotation is not None:
             model = annotation
-        elif part in model.model_fields:
+        elif part == "placements":
+            model = PlacementConfig
+        elif part in getattr(model, "model_fields", {}):
             model = model.model_fields[part].annotation
     return list(getattr(model, "model_fields", {}))

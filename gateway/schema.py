@@ -47,6 +47,8 @@ def check(point: Point) -> None:
             raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected a finite number")
         if isinstance(value, int) and not -_INT64 <= value < _INT64:
             raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected 64 bits")
+    if type(point.time_s) is not int or point.time_s < 0:
+        raise SchemaError(f"{point.measurement}: found time {point.time_s!r}, expected seconds since 1970")
     missing = [name for name, row in fields.items() if name not in point.fields and not row.get("optional")]
     if missing:
         raise SchemaError(f"{point.measurement}: fields {missing} are missing")
@@ -66,10 +68,10 @@ def tags_of(measurement: str, known: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tag(value: str) -> str:
-    if not value or "\n" in value:
-        raise SchemaError(f"tag value {value!r}, expected text on one line")
-    text = value.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
-    return text + " " if text.endswith("\\") else text
+    # Line protocol cannot say every backslash, and readers of lines disagree on control characters: our own names need none.
+    if not isinstance(value, str) or not value or "\\" in value or any(ord(c) < 32 or c == "\x7f" for c in value):
+        raise SchemaError(f"tag value {value!r}, expected text on one line without a backslash")
+    return value.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
 def _field(value: int | float | str) -> str:

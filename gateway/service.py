@@ -181,8 +181,8 @@ class Service:
     async def _deliver(self, uplink: Uplink) -> None:
         while True:
             await self._work.wait()
-            self._work.clear()
             await asyncio.sleep(self._config.uplink.batch_wait_s)
+            self._work.clear()
             try:
                 while pause_s := await self._deliver_batch(uplink):
                     await asyncio.sleep(max(0.0, pause_s))

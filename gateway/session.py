@@ -55,6 +55,7 @@ STATUS_EVERY_S = 300
 SILENT_S = 900
 LIVE_TICK_S = 10  # a power cut hides at most this much counting behind the last live message
 MAX_NODES = 256
+MAX_BOOTS = 8
 _TOTALS = streetwire.TOTAL_MASK + 1
 _Q_OF_FLAG = {
     streetwire.SATURATED: Q_SATURATED,
@@ -80,7 +81,7 @@ class Session:
         self._rules = rules
         self._streams = {(s.node, s.incarnation): s for s in streams}
         self._silences = {gap.node: gap for gap in silences}
-        self._complained: dict[tuple[int, str], int] = {}
+        self._complained: dict[tuple[str, str], int] = {}
         self.dropped: dict[str, int] = {}
 
     def hear(self, received: Received) -> list[Effect]:
@@ -88,8 +89,7 @@ class Session:
         try:
             message = streetwire.decode(received.payload)
         except streetwire.WireError as error:
-            self._drop("undecodable")
-            return [Note("info", "payload refused", {"link": received.link, "reason": error.reason})]
+            return self._complain(received, None, "undecodable", error.reason)
         if not self._rules.knows(node_name(message.node)):
             return self._complain(received, message.node, "unknown node", "add it to [nodes] of the configuration")
         stream = self._stream(message.node, message.incarnation)
@@ -133,7 +133,9 @@ class Session:
     # -- kinds of payload
 
     def _hello(self, stream: Stream, received: Received, message: streetwire.Hello) -> list[Effect]:
-        sensors = [*message.sensors.split(","), ""]
+        sensors = [*message.sensors.split(","), ""][:2]
+        if not all(_is_tag(name) for name in sensors if name):
+            return self._complain(received, stream.node, "sensors without a name", repr(message.sensors))
         passport = Passport(
             stream.node, stream.incarnation, message.firmware, message.kit, message.platform, sensors[0], sensors[1]
         )
@@ -156,11 +158,12 @@ class Session:
         known = stream.boots[message.boot]
         stream.boots[message.boot] = replace(known, live_ab=message.total_ab, live_ba=message.total_ba)
         effects: list[Effect] = []
-        if received.received_ms - stream.told_time_ms >= TIME_EVERY_MS:
+        # Clocks may step back: then the time is due at once.
+        if not 0 <= received.received_ms - stream.told_time_ms < TIME_EVERY_MS:
             effects += self._time(stream, received)
         now_s = received.received_ms // 1000
         site = self._rules.site_of(node_name(stream.node), now_s)
-        if now_s - stream.told_status_s >= STATUS_EVERY_S and site is not None:
+        if not 0 <= now_s - stream.told_status_s < STATUS_EVERY_S and site is not None:
             stream.told_status_s = now_s
             effects.append(stream.boots[message.boot])
             effects.append(Status(site, stream.node, now_s, _status_fields(stream, message)))
@@ -217,21 +220,25 @@ class Session:
             return record.bin_start, q
         boot = stream.boots.get(record.boot)
         if boot is not None and boot.epoch_ms:
-            middle_ms = boot.epoch_ms + record.uptime_end_s * 1000 - record.covered_s * 500
-            return middle_ms // (PERIOD_S * 1000) * PERIOD_S, q | Q_TIME_HELD
+            # Whatever delayed the moment that was witnessed, a record is over when it arrives.
+            middle_ms = min(boot.epoch_ms + record.uptime_end_s * 1000, received.received_ms) - record.covered_s * 500
+            if middle_ms >= EARLIEST_S * 1000:
+                return middle_ms // (PERIOD_S * 1000) * PERIOD_S, q | Q_TIME_HELD
         newest = received.received_ms // (PERIOD_S * 1000) * PERIOD_S
         after = stream.last_bin + PERIOD_S if stream.last_bin else newest
         return min(after, newest), q | Q_TIME_UNKNOWN
 
     def _prove_totals(self, stream: Stream, record: streetwire.Record, site: str, bin_start: int) -> list[Effect]:
         losses: list[Loss] = []
-        if stream.last_boot not in (-1, record.boot) and stream.last_boot in stream.boots:
-            old = stream.boots[stream.last_boot]
-            people = max(0, _minus(old.live_ab, old.total_ab)) + max(0, _minus(old.live_ba, old.total_ba))
-            if people:
-                hidden = -(-self._rules.greatest_rate(site) * LIVE_TICK_S // 60)
-                at = stream.last_bin + PERIOD_S
-                losses.append(Loss(site, stream.node, "power_cut", at, people, people + hidden))
+        cut = [
+            max(0, _minus(boot.live_ab, boot.total_ab)) + max(0, _minus(boot.live_ba, boot.total_ba))
+            for boot in self._ended_boots(stream, record.boot)
+        ]
+        if any(cut):
+            hidden = -(-self._rules.greatest_rate(site) * LIVE_TICK_S // 60)
+            bound = sum(people + hidden for people in cut if people)
+            at = stream.last_bin + PERIOD_S if stream.last_bin else bin_start
+            losses.append(Loss(site, stream.node, "power_cut", at, sum(cut), bound))
         known = stream.boots.get(record.boot)
         before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
         hole_ab = (record.total_ab - record.d_ab - before_ab) % _TOTALS
@@ -243,15 +250,30 @@ class Session:
         notes = [Note("warning", "people lost", {"node": name, "reason": x.reason, "people": x.people}) for x in losses]
         return [*losses, *notes]
 
+    def _ended_boots(self, stream: Stream, boot: int) -> list[BootState]:
+        # Records come in the order of boots: with the first of a new one, all before it have said what they ever will.
+        # Those before the last accepted record have been settled already.
+        return [
+            state
+            for number, state in stream.boots.items()
+            if _is_after(boot, number) and (stream.last_boot in (-1, number) or _is_after(number, stream.last_boot))
+        ]
+
     def _close_gap(
         self, stream: Stream, record: streetwire.Record, site: str, bin_start: int, received: Received
     ) -> list[Effect]:
         silence = self._silences.pop(stream.node, None)
-        start = silence.start_s if silence else stream.last_bin + PERIOD_S
-        if silence and bin_start <= start:
-            return [replace(silence, until_s=start, bound=0, resolved_s=received.received_ms // 1000)]
-        if not stream.last_bin or bin_start <= start:
-            return []
+        if silence:
+            site, start = silence.site, silence.start_s
+            if bin_start <= start:
+                return [replace(silence, until_s=start, bound=0, resolved_s=received.received_ms // 1000)]
+        else:
+            # A node that was wiped begins a new stream; what came last from the old one is still where its time goes on.
+            others = (other.last_bin for other in self._streams.values() if other.node == stream.node)
+            last = stream.last_bin or max(others)
+            start = last + PERIOD_S
+            if not last or bin_start <= start:
+                return []
         # Minutes without a record. Within one boot the totals have told how many people they held; across a boot the node
         # may have been dark.
         same_boot = record.boot == stream.last_boot
@@ -269,8 +291,8 @@ class Session:
     def _witness(self, stream: Stream, received: Received, boot: int, uptime_s: int) -> None:
         known = stream.boots.get(boot) or BootState(stream.node, stream.incarnation, boot)
         stream.boots[boot] = replace(known, epoch_ms=received.received_ms - uptime_s * 1000)
-        while len(stream.boots) > 8:  # a node that starts again and again
-            del stream.boots[next(iter(stream.boots))]
+        while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again; what proves the totals stays
+            del stream.boots[next(number for number in stream.boots if number not in (stream.last_boot, boot))]
 
     def _greet(self, stream: Stream, received: Received) -> list[Effect]:
         # The first payload on a link since the gateway started: the node may be waiting for a sign of life.
@@ -289,16 +311,23 @@ class Session:
     def _drop(self, reason: str) -> None:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
-    def _complain(self, received: Received, node: int, reason: str, detail: str) -> list[Effect]:
+    def _complain(self, received: Received, node: int | None, reason: str, detail: str) -> list[Effect]:
         # Nothing is acknowledged, so the node keeps what it has. Said once in ten minutes.
         self._drop(reason)
-        last = self._complained.get((node, reason))
+        who = received.link if node is None else node_name(node)
+        last = self._complained.get((who, reason))
         if last is not None and 0 <= received.received_ms - last < TIME_EVERY_MS:
             return []
         if len(self._complained) >= 4 * MAX_NODES:
             self._complained.clear()
-        self._complained[node, reason] = received.received_ms
-        return [Note("warning", reason, {"node": node_name(node), "link": received.link, "detail": detail})]
+        self._complained[who, reason] = received.received_ms
+        about: dict[str, object] = {} if node is None else {"node": who}
+        return [Note("warning", reason, {**about, "link": received.link, "detail": detail})]
+
+
+def _is_tag(name: str) -> bool:
+    """What may become a tag of the database: it cannot be escaped by everyone who reads it."""
+    return len(name) <= streetwire.MAX_NAME and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
 
 
 def _minus(a: int, b: int) -> int:

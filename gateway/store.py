@@ -26,6 +26,7 @@ from gateway import schema
 from gateway.errors import StoreError
 from gateway.model import (
     PERIOD_S,
+    Q_CLIMATE_IMPLAUSIBLE,
     Accept,
     BootState,
     ClimateBin,
@@ -35,12 +36,12 @@ from gateway.model import (
     Loss,
     OutboxRef,
     Passport,
-    Q_CLIMATE_IMPLAUSIBLE,
     Series,
     Status,
     Stream,
     node_name,
 )
+from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 QUEUED, SENT, DEAD, SUPPRESSED = range(4)
 KEEP_S = 40 * 86_400  # what was sent longer ago is forgotten
@@ -135,7 +136,8 @@ class Store:
             (effect.node, effect.incarnation, record.seq, effect.bin_start, record.boot),
         )
         name = node_name(effect.node)
-        if record.n_climate and effect.climate_sensor:
+        is_measured = record.temperature_centi != NO_TEMPERATURE and record.humidity_half != NO_HUMIDITY
+        if record.n_climate and is_measured and effect.climate_sensor:
             self._grow_climate(effect, name, now_s)
         if not effect.count_sensor:
             return []
@@ -206,11 +208,11 @@ class Store:
         self._queue(measurement, tags, time_s, rev)
 
     def _fact(self, measurement: str, tags: dict[str, str], time_s: int) -> dict[str, Any] | None:
-        row = self._db.execute(
+        rows = self._read(
             "SELECT fields FROM facts WHERE measurement=? AND tags=? AND time=?",
             (measurement, json.dumps(schema.tags_of(measurement, tags)), time_s),
-        ).fetchone()
-        return json.loads(row[0]) if row else None
+        )
+        return json.loads(rows[0][0]) if rows else None
 
     def _queue(self, measurement: str, tags: dict[str, str], time_s: int, rev: int) -> None:
         key = json.dumps(schema.tags_of(measurement, tags))
@@ -224,7 +226,7 @@ class Store:
 
     def waiting(self, limit: int) -> list[OutboxRef]:
         """The oldest references that wait to be sent, at most `limit`."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT id, measurement, tags, time, rev FROM outbox WHERE state = 0 ORDER BY time, id LIMIT ?", (limit,)
         )
         return [OutboxRef(id_, what, json.loads(tags), time_s, rev) for id_, what, tags, time_s, rev in rows]
@@ -245,31 +247,31 @@ class Store:
 
     def outbox_state(self) -> tuple[int, int, int]:
         """(points waiting, time of the oldest or 0, dead letters)."""
-        points, oldest = self._db.execute("SELECT count(*), coalesce(min(time), 0) FROM outbox WHERE state = 0").fetchone()
-        return points, oldest, self._db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+        ((points, oldest),) = self._read("SELECT count(*), coalesce(min(time), 0) FROM outbox WHERE state = 0")
+        return points, oldest, self._read("SELECT count(*) FROM dead_letters")[0][0]
 
     # -- reading
 
     def count_bin(self, series: Series, start_s: int) -> CountBin | None:
-        row = self._db.execute(
+        rows = self._read(
             "SELECT ab, ba, covered_s, q, rev, revised_at FROM bins WHERE start=? AND site=? AND node=? AND sensor=?",
             (start_s, series.site, series.node, series.sensor),
-        ).fetchone()
-        return CountBin(series, start_s, *row) if row else None
+        )
+        return CountBin(series, start_s, *rows[0]) if rows else None
 
     def climate_bin(self, series: Series, start_s: int) -> ClimateBin | None:
-        row = self._db.execute(
+        rows = self._read(
             "SELECT temperature, humidity, n, q, rev, revised_at FROM climate WHERE start=? AND site=? AND node=? AND sensor=?",
             (start_s, series.site, series.node, series.sensor),
-        ).fetchone()
-        return ClimateBin(series, start_s, *row) if row else None
+        )
+        return ClimateBin(series, start_s, *rows[0]) if rows else None
 
     def facts(self, ref: OutboxRef) -> dict[str, Any] | None:
         return self._fact(ref.measurement, ref.tags, ref.time_s)
 
     def count_bins_since(self, start_s: int) -> list[CountBin]:
         """All count bins that begin at or after `start_s`, oldest first."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT site, node, sensor, start, ab, ba, covered_s, q, rev, revised_at FROM bins WHERE start >= ? ORDER BY start",
             (start_s,),
         )
@@ -278,16 +280,16 @@ class Store:
     def streams(self) -> list[Stream]:
         """What the session knew at the last commit."""
         streams = {}
-        for node, incarnation, watermark, last_bin, last_boot, passport in self._db.execute("SELECT * FROM streams"):
+        for node, incarnation, watermark, last_bin, last_boot, passport in self._read("SELECT * FROM streams"):
             known = Passport(**json.loads(passport)) if passport else None
             streams[node, incarnation] = Stream(node, incarnation, watermark, last_bin, last_boot, known)
-        for node, incarnation, boot, state in self._db.execute("SELECT * FROM boots"):
+        for node, incarnation, boot, state in self._read("SELECT * FROM boots"):
             if (node, incarnation) in streams:
                 streams[node, incarnation].boots[boot] = BootState(**json.loads(state))
         return list(streams.values())
 
     def silences(self) -> list[Gap]:
-        return [Gap(**json.loads(gap)) for (gap,) in self._db.execute("SELECT gap FROM silences")]
+        return [Gap(**json.loads(gap)) for (gap,) in self._read("SELECT gap FROM silences")]
 
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""
@@ -295,7 +297,7 @@ class Store:
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """(line, reason), oldest first."""
-        return self._db.execute("SELECT line, reason FROM dead_letters ORDER BY id").fetchall()
+        return self._read("SELECT line, reason FROM dead_letters ORDER BY id")
 
     # -- housekeeping
 
@@ -317,6 +319,14 @@ class Store:
                 (before,),
             )
             self._db.execute("DELETE FROM received WHERE bin_start < ?", (before,))
+
+    # -- the file
+
+    def _read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise _disk_error(self._path, error) from error
 
     @contextmanager
     def _transaction(self):

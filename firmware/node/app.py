@@ -3,7 +3,8 @@
 # Theory of operation
 #   beat      every 100 ms: read the radar, feed the detector, hear the gateway, close the minute when it is over, send
 #             what is due. Everything that counts happens here, in one task and in this order.
-#             Every 10 s on a fixed tick of uptime: running totals and health. Nothing finer ever leaves the node.
+#   tick      every 10 s: running totals and health. Ticks stand on the tens of seconds of the open minute, so that a record,
+#             which tells totals too, ends at a tick. Nothing finer ever leaves the node.
 #   climate   every 10 s: one reading, in a task of its own because the part takes its time.
 # A minute's record is on flash before it is sent (node/log); what is sent and when it is sent again is node/sender's.
 # The watchdog is fed by the beat alone: should the beat stand still, the board starts anew and the log has everything but
@@ -13,7 +14,7 @@ import asyncio
 import gc
 
 import streetwire
-from node.clock import NodeClock
+from node.clock import STEP_MS, NodeClock
 from node.minutes import Minutes
 from node.sender import Sender
 
@@ -22,6 +23,7 @@ CLIMATE_MS = 10000
 LIVE_MS = 10000
 SECOND_MS = 1000
 QUIET_FRAMES = 5  # of ten a second: with fewer the radar is not counted as watching
+LATEST_MS = 3900000000000  # August 2093: a later time is nonsense, and four years on no record could hold its minute
 MAX_FRAMES_PER_BEAT = 4  # so that a long backlog does not delay the next look at the radar
 
 
@@ -46,6 +48,8 @@ class App:
         self._frames_this_second = 0
         self._minute_ends_ms = self._clock.minute_ends_at_ms()
         self._bin_start = 0
+        self._live_due_ms = LIVE_MS
+        self._told_live_ms = 0
         self._last_climate = None
         self._lines = []  # for the gateway's log, oldest first; bounded in say()
 
@@ -68,7 +72,6 @@ class App:
 
     async def _beat(self):
         beat_ends_ms = 0
-        live_due_ms = LIVE_MS
         while True:
             self._clock.advance(self._ticks_ms())
             self._watchdog.feed()
@@ -79,8 +82,9 @@ class App:
                 self._on_message(message)
             if self._clock.uptime_ms >= self._minute_ends_ms:
                 self._close_minute()
-            if self._clock.uptime_ms >= live_due_ms:
-                live_due_ms += LIVE_MS
+            if self._clock.uptime_ms >= self._live_due_ms:
+                self._told_live_ms = self._clock.uptime_ms
+                self._set_next_tick()
                 self._tell_live()
             self._send_what_is_due()
             # Beats stand on a grid of uptime, so that a slow one does not shift those that follow.
@@ -113,11 +117,18 @@ class App:
     def _begin_minute(self):
         self._bin_start = self._clock.minute_start_s()
         self._minute_ends_ms = self._clock.minute_ends_at_ms()
+        self._live_due_ms = self._clock.uptime_ms
+
+    def _set_next_tick(self):
+        # The next ten seconds of the open minute, and never sooner than a small correction of the clock explains.
+        earliest_ms = self._told_live_ms + LIVE_MS - STEP_MS - BEAT_MS
+        self._live_due_ms = self._minute_ends_ms - (self._minute_ends_ms - earliest_ms) // LIVE_MS * LIVE_MS
 
     def _set_time(self, unix_ms):
         if not self._clock.would_step(unix_ms):
             self._clock.set_utc(unix_ms)
             self._minute_ends_ms = self._end_of_open_minute(unix_ms)
+            self._set_next_tick()
             return
         if not self._minutes.is_empty:  # what was counted so far keeps the minute it was counted in
             self._close_minute()
@@ -136,7 +147,7 @@ class App:
         now = self._clock.uptime_ms
         if message.kind == streetwire.ACK:
             self._sender.on_ack(message.watermark, now)
-        elif message.kind == streetwire.TIME:
+        elif message.kind == streetwire.TIME and message.unix_ms < LATEST_MS:
             self._set_time(message.unix_ms)
         elif message.kind == streetwire.COMMAND and message.verb == streetwire.SAY_HELLO:
             self._say_hello()
@@ -186,6 +197,7 @@ class App:
             (streetwire.ID_OF["sensor_faults"], min(self._climate.faults, 0xFFFF)),
         ]
         if hasattr(gc, "mem_free"):  # MicroPython only
+            gc.collect()  # else it tells how long ago the last collection was, and that depends on who walked by when
             objects.append((streetwire.ID_OF["heap_free_b"], gc.mem_free()))
         if self._last_climate is not None:
             objects.append((streetwire.ID_OF["temperature_c"], self._last_climate[0]))

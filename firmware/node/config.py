@@ -18,7 +18,7 @@ class Config:
         if text is not None:
             try:
                 given = json.loads(text)
-            except ValueError:
+            except (ValueError, RuntimeError):  # also text that is not UTF-8, and CPython's answer to deep nesting
                 self.complaints.append("node.json: not JSON; defaults are used")
             if not isinstance(given, dict):
                 self.complaints.append("node.json: found %s, expected an object" % type(given).__name__)
@@ -41,7 +41,7 @@ class Config:
 
 def load(path="node.json"):
     try:
-        with open(path) as file:
+        with open(path, "rb") as file:
             return Config(file.read(2048))
     except OSError:  # no such file: all defaults
         return Config()

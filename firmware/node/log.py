@@ -7,8 +7,8 @@
 #   append  programs one erased entry, syncs, reads it back. A cut in the middle leaves one entry whose CRC fails: it is
 #           skipped for ever, and no older entry is touched. Nothing is sent before append has returned.
 #   open    finds the newest sector and its last entry. The boot number and the next sequence number follow from it.
-#           Sequence numbers are skipped to the next block of 256 at every boot: should the newest entries be damaged, their
-#           numbers are not given out a second time.
+#           Sequence numbers are skipped to the block of 256 after the next at every boot: should the newest 256 entries be
+#           damaged, their numbers are not given out a second time.
 #   full    the next sector in the ring is erased, and the oldest 127 records are gone, acknowledged or not; `first_held`
 #           tells the gateway.
 #   boot    every boot appends a mark, so that its number is on flash before anything is sent under it.
@@ -62,8 +62,9 @@ class RecordLog:
             self._active = self._sectors - 1
             self._slot = self._per_sector  # "full", so that the first append opens sector 0
             self._order = 0
-        self.boot = (self.boot + 1) & 0xFFFF
-        self.next_seq = (self._last_seq // _SEQ_BLOCK + 1) * _SEQ_BLOCK if self._last_seq else 1
+        # Two blocks on, since the newest entries may be damaged and may have run into the next block.
+        self.next_seq = (self._last_seq // _SEQ_BLOCK + 2) * _SEQ_BLOCK if self.boot else 1
+        self.boot = self.boot % 0xFFFF + 1  # never 0, which stands for "none found"
         self._mark_boot()
 
     # -- writing
@@ -72,11 +73,11 @@ class RecordLog:
         """Gives the record its sequence number and boot, and returns once it is on flash. LogError if it cannot be."""
         record.seq = self.next_seq
         record.boot = self.boot
+        self.next_seq += 1  # first: a write that fails half way may have left this number on flash
         sector = self._write(record)
         if not self._first_seq[sector]:
             self._first_seq[sector] = record.seq
         self._last_seq = record.seq
-        self.next_seq = record.seq + 1
 
     def _mark_boot(self):
         mark = streetwire.Record(self.next_seq, self.boot, 0, 0, streetwire.BOOT_MARK, 0, 0, 0, 0)
@@ -196,6 +197,19 @@ class RecordLog:
         return incarnation
 
     def _find_end(self):
+        self._find_last()
+        for sector in range(self._sectors):  # a damaged header hides its records, but their numbers have been given out
+            for slot in range(1, self._per_sector + 1):
+                entry = self._read(sector, slot)
+                if self._orders[sector] or entry == _ERASED:
+                    break
+                if _is_whole(entry):
+                    record = streetwire.unpack_record(bytes(entry[:_BODY_SIZE]))
+                    if record.seq > self._last_seq:
+                        self._last_seq = record.seq
+                        self.boot = record.boot
+
+    def _find_last(self):
         for sector in range(self._sectors):
             if self._orders[sector] and sector != self._active:
                 self._scan(sector, stop_at_first=True)
@@ -203,9 +217,10 @@ class RecordLog:
         newest = self._active
         while not self.boot:  # the newest sector may have been opened just before a cut: look in those before it
             newest = (newest - 1) % self._sectors
-            if newest == self._active or not self._orders[newest]:
+            if newest == self._active:
                 return
-            self._scan(newest, stop_at_first=False)
+            if self._orders[newest]:
+                self._scan(newest, stop_at_first=False)
 
     def _scan(self, sector, stop_at_first):
         # Notes the first record of a sector and, when reading on, the last boot and number; returns the first free slot.

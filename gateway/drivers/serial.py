@@ -59,8 +59,12 @@ class SerialDriver:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
                 continue
-            pause_s = FIRST_PAUSE_S
             await self._serve(port, emit)
+            if self.stats.rx_bytes:
+                pause_s = FIRST_PAUSE_S
+            else:  # a port that opens and gives nothing would open for ever
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
     async def send(self, message: streetwire.Message) -> bool:
         port = self._port
@@ -69,8 +73,8 @@ class SerialDriver:
         frame = streetwire.encode_frame(message.encode())
         try:
             await port.write_async(frame)
-        except (serial.SerialException, OSError):  # the reader finds out as well, and opens the port again
-            return False
+        except (serial.SerialException, OSError, TypeError):
+            return False  # the reader finds out as well, and opens the port again; TypeError as in _serve
         self.stats.tx_bytes += len(frame)
         return True
 

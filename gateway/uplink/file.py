@@ -10,12 +10,16 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.uplink.base import Answer, Outcome, Row
 
 # measurement,tags fields time, with backslash escapes in tags and quoted strings in fields
-_LINE = re.compile(rb'^((?:\\.|[^ ,\\])+)((?:,(?:\\.|[^ \\])+)?) ((?:[^" ]|"(?:\\.|[^"\\])*")+) (\d+)$')
-_PAIR = re.compile(r'((?:\\.|[^=,\\])+)=("(?:\\.|[^"\\])*"|(?:\\.|[^,\\])+)')
+_KEY = rb"(?:\\.|[^ ,=\\])+"
+_PAIR = _KEY + rb'=(?:"(?:\\.|[^"\\])*"|[^ ",]+)'
+_LINE = re.compile(rb"(%b)((?:,%b=%b)*) (%b(?:,%b)*) (\d+)" % (_KEY, _KEY, _KEY, _PAIR, _PAIR))
+_TAG = re.compile(r",((?:\\.|[^=,\\])+)=((?:\\.|[^,\\])+)")
+_FIELD = re.compile(r'((?:\\.|[^=,\\])+)=("(?:\\.|[^"\\])*"|[^,]+)', re.DOTALL)
 
 
 class FileUplink:
@@ -30,7 +34,7 @@ class FileUplink:
     def send(self, lines: Sequence[bytes]) -> Answer:
         by_file: dict[Path, list[bytes]] = {}
         for line in lines:
-            found = _LINE.match(line)
+            found = _LINE.fullmatch(line)
             if found is None:
                 return Answer(Outcome.REFUSED, f"not line protocol: {line[:200]!r}")
             day = datetime.fromtimestamp(int(found[4]), UTC).strftime("%Y-%m-%d")
@@ -46,12 +50,13 @@ class FileUplink:
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         newest: dict[tuple[bytes, int], Row] = {}
         for path in sorted(self._folder.glob(f"{measurement}-????-??-??.lp")):
-            for line in path.read_bytes().splitlines():
-                found = _LINE.match(line)  # a line that a power cut has torn is no point; its batch is sent again
+            *whole, _torn = path.read_bytes().split(b"\n")  # what a power cut has torn is no point; its batch is sent again
+            for line in whole:
+                found = _LINE.fullmatch(line)
                 if found is None or not start_s <= int(found[4]) < end_s:
                     continue
-                tags = {key: _unescape(value) for key, value in _PAIR.findall(found[2].decode())}
-                fields = {key: _value(value) for key, value in _PAIR.findall(found[3].decode())}
+                tags = {key: _unescape(value) for key, value in _TAG.findall(found[2].decode())}
+                fields = {key: _value(value) for key, value in _FIELD.findall(found[3].decode())}
                 newest[found[2], int(found[4])] = Row(tags, int(found[4]), fields)
         return list(newest.values())
 
@@ -60,22 +65,29 @@ class FileUplink:
 
 
 def _append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        if file.tell() and not _ends_with_newline(path):
-            file.write(b"\n")
+    with path.open("a+b") as file:
+        file.truncate(_end_of_lines(file))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _end_of_lines(file: BinaryIO) -> int:
+    # Behind the last line end lies at most what a power cut left of a batch that never counted as stored. It has to go:
+    # a line cut within its time would be a whole line of another time.
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\([ ,=])", r"\1", text).lstrip(",")
+    return re.sub(r"\\([ ,=])", r"\1", text)
 
 
 def _value(text: str) -> object:

@@ -6,17 +6,21 @@ Success is exactly 204 from the configured server: no redirect is followed, and 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
+from urllib3.util import parse_url
 
 from gateway.errors import EXIT_UPLINK_UNREACHABLE, TrottoirError
 from gateway.uplink.base import Answer, Outcome, Row
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 MAX_ANSWER = 64 * 1024 * 1024
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MAX_REASON = 4096  # bytes of an answer that are read for the reason it gives
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}  # as urllib3, which opens the connection, reads a URL
 
 
 class UplinkError(TrottoirError):
@@ -50,20 +54,33 @@ class InfluxV1:
     name = "v1"
 
     def __init__(self, url: str, database: str, user: str | None = None, password: str | None = None) -> None:
-        parts = urlsplit(url)
-        self.is_local = parts.hostname in _LOOPBACK
+        self.is_local = parse_url(url).host in _LOOPBACK
         self._url = url.rstrip("/")
         self._database = database
-        self._headers = urllib3.make_headers(basic_auth=f"{user}:{password or ''}") if user else {}
+        secret = b64encode(f"{user}:{password or ''}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {secret}"} if user else {}
         self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT)
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         address = f"{self._url}/write?{urlencode({'db': self._database, 'precision': 's'})}"
         try:
-            answer = self._pool.request("POST", address, body=b"\n".join(lines), headers=self._headers, redirect=False)
+            status, headers, text = self._ask("POST", address, MAX_REASON, b"\n".join(lines))
         except urllib3.exceptions.HTTPError as error:
             return Answer(Outcome.RETRY, f"{type(error).__name__}: {error}"[:300])
-        return classify(answer.status, answer.data[:4096].decode("utf-8", "replace"), answer.headers.get("Retry-After"))
+        return classify(status, text.decode("utf-8", "replace"), headers.get("Retry-After"))
+
+    def _ask(self, method: str, address: str, limit: int, body: bytes | None = None) -> tuple[int, Any, bytes]:
+        # An answer without an end costs no more than its limit; its connection is not used again.
+        answer = self._pool.request(
+            method, address, body=body, headers=self._headers, redirect=False, preload_content=False
+        )
+        try:
+            data = answer.read(limit + 1)
+            if len(data) > limit:
+                answer.close()
+            return answer.status, answer.headers, data[:limit]
+        finally:
+            answer.release_conn()
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         # Names come from our own schema; the tags are told apart from fields by GROUP BY *.
@@ -79,14 +96,15 @@ class InfluxV1:
     def _query(self, query: str) -> dict:
         address = f"{self._url}/query?{urlencode({'db': self._database, 'epoch': 's', 'q': query})}"
         try:
-            answer = self._pool.request("GET", address, headers=self._headers, redirect=False)
-            if answer.status != 200 or len(answer.data) > MAX_ANSWER:
-                raise UplinkError("query failed", found=f"HTTP {answer.status}", expected="200")
-            result = json.loads(answer.data)["results"][0]
-        except (urllib3.exceptions.HTTPError, ValueError, KeyError, IndexError) as error:
+            status, _, data = self._ask("GET", address, MAX_ANSWER)
+            if status != 200:
+                raise UplinkError("query failed", found=f"HTTP {status}", expected="200")
+            result = json.loads(data)["results"][0]
+            problem = result.get("error")
+        except (urllib3.exceptions.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise UplinkError("query failed", found=error, action=f"Is {self._url} an InfluxDB 1.x server?") from error
-        if "error" in result:
-            raise UplinkError("query failed", found=result["error"])
+        if problem is not None:
+            raise UplinkError("query failed", found=problem)
         return result
 
     def close(self) -> None:

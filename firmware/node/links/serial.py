@@ -16,9 +16,10 @@ _MAX_READ = 256  # bytes per call: what a busy or hostile sender may cost us
 def take_console():
     """Makes the console transparent: all byte values pass, 0x03 is data and no keyboard interrupt."""
     try:
-        import termios  # only where the console is a terminal of an operating system
+        # Only where the console is a terminal of an operating system.
+        import termios  # pyright: ignore[reportMissingImports]
 
-        termios.setraw(0)  # pyright: ignore
+        termios.setraw(0)
     except ImportError:
         pass
     import micropython

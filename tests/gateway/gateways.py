@@ -1,0 +1,146 @@
+"""The whole gateway at work in a test: its clock can be moved, its disk held or filled, its server replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import streetwire
+
+from gateway import config
+from gateway.service import Service
+from gateway.uplink.base import Answer, Outcome
+from gateway.uplink.file import FileUplink
+from tests.gateway.parts import T0
+from tests.gateway.ptys import Line, until
+
+TOML = """
+[gateway]
+state_dir = "{state}"
+[serial]
+ports = [{ports}]
+[uplink]
+enabled = {enabled}
+api = "file"
+folder = "{points}"
+[sites.bahnhof]
+[nodes.tr-a3f1c2]
+site = "bahnhof"
+[nodes.tr-0000b2]
+site = "bahnhof"
+"""
+
+
+class Clock:
+    """UTC that runs as fast as real time, from wherever a test puts it."""
+
+    def __init__(self, at_s: float = T0 + 61) -> None:
+        self.set(at_s)
+
+    def set(self, at_s: float) -> None:
+        self._offset_s = at_s - time.monotonic()
+
+    def __call__(self) -> int:
+        return int((time.monotonic() + self._offset_s) * 1000)
+
+
+class Gateway:
+    """`async with Gateway(tmp_path, line) as gateway`; with the same folder it is the same gateway after a restart."""
+
+    def __init__(self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0) -> None:
+        self.clock = clock or Clock()
+        ports = ", ".join(f'"{line.path}"' for line in lines)
+        text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower())
+        settings = config.parse(text, "test", {})
+        settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
+        self.service = Service(settings, self.clock, lambda: 0.0)
+        if uplink is not None:
+            self.service._uplink = uplink
+        self.folder = folder
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.service.run())
+        await until(lambda: self.task.done() or all(driver.stats.is_open for driver in self.service.drivers.values()))
+        if self.task.done():
+            self.task.result()
+        return self
+
+    async def __aexit__(self, *_):
+        await self.stop()
+
+    async def stop(self) -> None:
+        self.service.stop()
+        await self.task
+
+    def rows(self, query: str) -> list:
+        """Straight from the disk, as another program sees it."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder / 'state' / 'store.db'}?mode=ro", uri=True)) as database:
+            return database.execute(query).fetchall()
+
+    def records(self) -> list[int]:
+        """Sequence numbers that are committed."""
+        return [seq for (seq,) in self.rows("SELECT seq FROM received ORDER BY seq")]
+
+    def stored(self) -> dict[int, int]:
+        """What the file uplink holds: time -> count."""
+        return {row.time_s: row.fields["count"] for row in FileUplink(self.folder / "points").read("passages", 0, 1 << 40)}
+
+    @contextlib.contextmanager
+    def held_disk(self):
+        """Whatever the store does next waits until the block is left."""
+        release = threading.Event()
+        self.service._store_thread.submit(release.wait, 10)
+        try:
+            yield release
+        finally:
+            release.set()
+
+    async def in_store(self, work: Callable) -> None:
+        """Does something to the store, in its thread."""
+        await asyncio.wrap_future(self.service._store_thread.submit(work, self.service._store))
+
+
+class FakeUplink:
+    """Stores what `answer` lets through. `sent` are all batches; `table` is what a database would hold."""
+
+    name = "fake"
+
+    def __init__(self, answer: Callable[[Sequence[bytes]], Answer] | None = None, is_local: bool = True) -> None:
+        self.is_local = is_local
+        self.answer = answer or (lambda _lines: Answer(Outcome.STORED))
+        self.sent: list[list[bytes]] = []
+        self.table: dict[bytes, bytes] = {}
+        self.in_flight = self.most_in_flight = 0
+        self.is_closed = False
+
+    def send(self, lines: Sequence[bytes]) -> Answer:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.sent.append(list(lines))
+        answer = self.answer(lines)
+        if answer.outcome is Outcome.STORED:
+            for line in lines:
+                head, fields, moment = line.split(b" ")
+                self.table[head + b" " + moment] = fields
+        self.in_flight -= 1
+        return answer
+
+    def lines(self, part: bytes) -> list[bytes]:
+        return [line for lines in self.sent for line in lines if part in line]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def watermarks(line: Line) -> list[int]:
+    """All acknowledgements that the node has heard so far."""
+    return [message.watermark for message in line.heard_of(streetwire.ACK)]
+
+
+async def acked(line: Line, watermark: int) -> None:
+    await until(lambda: watermark in watermarks(line))

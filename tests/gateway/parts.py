@@ -1,0 +1,113 @@
+"""Building blocks for tests of the gateway: what one node says, and a session with its store and no wires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import streetwire
+from gateway.model import Effect, GiveTime, Note, Received, Reply, Series, node_name
+from gateway.session import Rules, Session
+from gateway.store import Store
+
+T0 = 1_800_000_000  # a UTC minute and a full hour
+NODE = 0xA3F1C2
+OTHER = 0x0000B2
+STRANGER = 0x00DEAD
+NAME = node_name(NODE)
+INCARNATION = 77
+LINK = "serial:test"
+RATE = 120  # most people per minute at every site
+SERIES = Series("bahnhof", NAME, "radar")
+CLIMATE = Series("bahnhof", NAME, "sht4x")
+
+
+def hello(
+    boot=1, uptime_s=0, next_seq=1, *, node=NODE, incarnation=INCARNATION, first_held=0,
+    sensors="radar,sht4x", platform="esp32", firmware="0.1.0", kit="pavement-radar",
+):  # fmt: skip
+    return streetwire.Hello(
+        node, incarnation, boot, uptime_s, first_held, next_seq, 0, firmware, kit, sensors, platform
+    )
+
+
+def minute(
+    seq, bin_start, ab=0, ba=0, *, previous=None, boot=1, total=None, uptime_end_s=60, covered_s=60, flags=0,
+    climate=None, node=NODE, incarnation=INCARNATION,
+):  # fmt: skip
+    """A record on its way. `previous` is the number before it, `total` (ab, ba) since boot: this minute's share by default;
+    `climate` is (centi-degrees, half percents, readings)."""
+    total_ab, total_ba = total if total is not None else (ab, ba)
+    readings = climate if climate is not None else (streetwire.NO_TEMPERATURE, streetwire.NO_HUMIDITY, 0)
+    record = streetwire.Record(
+        seq, boot, bin_start, uptime_end_s, covered_s, ab, ba, total_ab, total_ba, *readings, flags
+    )
+    return streetwire.RecordMessage(node, incarnation, seq - 1 if previous is None else previous, record)
+
+
+def live(boot=1, uptime_s=10, ab=0, ba=0, objects=(), *, node=NODE, incarnation=INCARNATION):
+    return streetwire.Live(node, incarnation, boot, uptime_s, ab, ba, objects)
+
+
+def site_everywhere(_name: str, _at_s: int) -> str | None:
+    return "bahnhof"
+
+
+def rules(known: Iterable[int] = (NODE, OTHER), site_of=site_everywhere) -> Rules:
+    names = {node_name(number) for number in known}
+    return Rules(knows=lambda name: name in names, site_of=site_of, greatest_rate=lambda _site: RATE)
+
+
+def of_kind(effects, kind):
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def replies(effects, kind):
+    """The messages of one streetwire kind among the replies."""
+    return [effect.message for effect in of_kind(effects, Reply) if effect.message.kind == kind]
+
+
+def acked(effects):
+    """The watermark that the last acknowledgement names, None where there is none."""
+    found = replies(effects, streetwire.ACK)
+    return found[-1].watermark if found else None
+
+
+class Desk:
+    """A session and its store, in memory unless a path is given; commits as the service does."""
+
+    def __init__(self, path: Path | str = ":memory:", rules_=None) -> None:
+        self.rules = rules_ or rules()
+        self.store = Store(Path(path))
+        self.session = Session(self.rules)
+        self.now_s = T0
+
+    def hear(self, message: streetwire.Message | bytes, at_s: float | None = None, link: str = LINK) -> list[Effect]:
+        """One payload at a moment, by default the last one named; its effects, committed."""
+        if at_s is not None:
+            self.now_s = at_s
+        payload = message if isinstance(message, bytes) else message.encode()
+        effects = self.session.hear(Received(payload, link, int(self.now_s * 1000)))
+        return self.commit(effects)
+
+    def commit(self, effects: list[Effect]) -> list[Effect]:
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
+        if kept:
+            self.store.commit(kept, int(self.now_s))
+        return effects
+
+    def restart(self) -> None:
+        """A new session from what the store has."""
+        self.session = Session(self.rules, self.store.streams(), self.store.silences())
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """All of the store's bins: start -> (ab, ba)."""
+        found: dict[int, tuple[int, int]] = {}
+        for bin_ in self.store.count_bins_since(0):
+            ab, ba = found.get(bin_.start_s, (0, 0))
+            found[bin_.start_s] = (ab + bin_.ab, ba + bin_.ba)
+        return found
+
+    def facts(self, measurement: str) -> dict[int, dict]:
+        """What would be published now: time -> fields."""
+        return {ref.time_s: self.store.facts(ref) for ref in self.store.waiting(10_000) if ref.measurement == measurement}

@@ -1,0 +1,175 @@
+"""gateway.delivery: whatever the server objects to, every line finds its place, and pauses stay within their limits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.delivery import Backoff, Result, attempt
+from gateway.model import OutboxRef
+from gateway.uplink.base import Answer, Outcome
+
+STORED = Answer(Outcome.STORED)
+
+
+class Server:
+    """Takes batches of at most `largest` lines, refuses those with a bad line (and stores the rest of them, as InfluxDB
+    does), and gives `trouble` from its n-th request on."""
+
+    def __init__(self, bad=(), largest=10**9, trouble=None, after=10**9) -> None:
+        self.bad = {line(n) for n in bad}
+        self.largest = largest
+        self.trouble = trouble
+        self.after = after
+        self.stored: set[bytes] = set()
+        self.requests: list[list[bytes]] = []
+
+    async def send(self, lines) -> Answer:
+        self.requests.append(list(lines))
+        if len(self.requests) > self.after:
+            return self.trouble
+        if len(lines) > self.largest:
+            return Answer(Outcome.TOO_LARGE, "too large")
+        self.stored |= set(lines) - self.bad
+        return Answer(Outcome.REFUSED, f"{len(lines)} lines") if self.bad & set(lines) else STORED
+
+
+def line(n: int) -> bytes:
+    return b"line %d" % n
+
+
+def items(count: int) -> list[tuple[OutboxRef, bytes]]:
+    return [(OutboxRef(n, "passages", {}, n, 0), line(n)) for n in range(count)]
+
+
+def deliver(count: int, server: Server) -> Result:
+    return asyncio.run(attempt(items(count), server.send))
+
+
+def stored(result: Result) -> list[int]:
+    return sorted(ref.id for ref in result.stored)
+
+
+def refused(result: Result) -> list[int]:
+    return sorted(ref.id for ref, _, _ in result.refused)
+
+
+def test_a_good_batch_is_one_request():
+    server = Server()
+    assert stored(deliver(500, server)) == list(range(500))
+    assert len(server.requests) == 1
+
+
+def test_nothing_to_send_asks_nobody():
+    server = Server()
+    assert deliver(0, server) == Result()
+    assert server.requests == []
+
+
+@given(st.integers(1, 600), st.data())
+def test_exactly_the_bad_lines_are_refused_and_all_others_stored_within_few_requests(count, data):
+    bad = data.draw(st.sets(st.integers(0, count - 1), max_size=12))
+    server = Server(bad)
+    result = deliver(count, server)
+    assert refused(result) == sorted(bad)
+    assert stored(result) == sorted(set(range(count)) - bad)
+    assert {line(n) for n in stored(result)} <= server.stored
+    assert result.stopped is None
+    assert len(server.requests) <= 1 + 2 * len(bad) * math.ceil(math.log2(count) + 1)
+
+
+def test_when_every_line_is_bad_every_line_is_refused():
+    server = Server(range(64))
+    assert refused(deliver(64, server)) == list(range(64))
+    assert len(server.requests) == 127
+
+
+def test_a_refused_line_comes_with_its_text_and_the_reason_it_was_given_for_itself():
+    ((ref, text, reason),) = deliver(8, Server({5})).refused
+    assert (ref.id, text, reason) == (5, "line 5", "1 lines")
+
+
+def test_a_line_that_is_no_text_can_be_refused_too():
+    async def no(_lines):
+        return Answer(Outcome.REFUSED, "no")
+
+    result = asyncio.run(attempt([(OutboxRef(1, "passages", {}, 0, 0), b"\xff\xfe")], no))
+    assert result.refused[0][1] == "\ufffd\ufffd"
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_what_is_too_large_goes_in_smaller_pieces(count, largest):
+    server = Server(largest=largest)
+    result = deliver(count, server)
+    assert stored(result) == list(range(count))
+    assert max(len(lines) for lines in server.requests[-1:]) <= largest
+
+
+def test_a_single_line_that_is_too_large_is_refused_and_blocks_nobody():
+    async def send(lines):
+        return Answer(Outcome.TOO_LARGE, "413") if line(3) in lines else STORED
+
+    result = asyncio.run(attempt(items(8), send))
+    assert (refused(result), stored(result)) == ([3], [0, 1, 2, 4, 5, 6, 7])
+
+
+def test_the_older_half_goes_first():
+    server = Server({0, 7})
+    deliver(8, server)
+    firsts = [lines[0] for lines in server.requests]
+    assert firsts == sorted(firsts, key=lambda found: int(found.split()[1]))
+
+
+@given(st.sampled_from([Outcome.RETRY, Outcome.HOLD]), st.integers(0, 20), st.sets(st.integers(0, 63), max_size=6))
+def test_trouble_ends_the_attempt_and_keeps_everything_that_has_no_place_yet(outcome, after, bad):
+    trouble = Answer(outcome, "trouble", 7.0)
+    server = Server(bad, trouble=trouble, after=after)
+    result = deliver(64, server)
+    assert set(refused(result)) <= bad
+    assert {line(n) for n in stored(result)} <= server.stored
+    assert not set(stored(result)) & set(refused(result))
+    if len(server.requests) > after:
+        assert result.stopped is trouble
+        assert len(server.requests) == after + 1, "the server was asked again within the attempt"
+    else:
+        assert result.stopped is None
+
+
+# -- pauses
+
+RETRY = Answer(Outcome.RETRY)
+HOLD = Answer(Outcome.HOLD)
+
+
+@pytest.mark.parametrize(("answer", "limit_s"), [(RETRY, 30), (HOLD, 600)])
+def test_pauses_double_from_one_second_up_to_the_limit_of_their_kind(answer, limit_s):
+    backoff = Backoff(lambda: 1.0)
+    pauses = [backoff.failed(answer) for _ in range(3000)]
+    assert pauses[:5] == [1, 2, 4, 8, 16]
+    assert max(pauses) == pauses[-1] == limit_s
+
+
+@pytest.mark.parametrize("random", [0.0, 0.5, 0.999])
+def test_jitter_takes_at_most_a_quarter(random):
+    pauses = [Backoff(lambda: random).failed(RETRY) for _ in range(5)]
+    assert all(0.75 <= pause <= 1.0 for pause in pauses)
+    assert pauses[0] == 0.75 + 0.25 * random
+
+
+def test_success_begins_anew():
+    backoff = Backoff(lambda: 1.0)
+    for _ in range(9):
+        backoff.failed(RETRY)
+    backoff.succeeded()
+    assert backoff.failed(RETRY) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause_s"), [(None, 1), (0.0, 1), (0.5, 1), (45.0, 45), (600.0, 600), (601.0, 600), (math.inf, 600)]
+)
+def test_what_the_server_asked_for_counts_up_to_ten_minutes(asked, pause_s):
+    assert Backoff(lambda: 1.0).failed(Answer(Outcome.RETRY, "", asked)) == pause_s

@@ -1,0 +1,184 @@
+"""Session and store against a model node with the firmware's own sender, over a line that loses, doubles, delays and garbles."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import streetwire
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from gateway.errors import StoreError
+from gateway.model import GiveTime, Received, Reply
+from tests.gateway.model_node import ModelNode
+from tests.gateway.parts import INCARNATION, LINK, NODE, T0, Desk
+
+PLACES = st.integers(0, 30)
+
+
+class Play(RuleBasedStateMachine):
+    """Frames under way lie in two lists; each rule does to them what a line, a disk or a power supply can do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.desk = Desk()
+        self.to_gateway: list[bytes] = []
+        self.to_node: list[bytes] = []
+        self.acked = 0
+        self.disk_fails = False
+
+    @initialize(capacity=st.sampled_from([4, 20, 10_000]))
+    def begin(self, capacity):
+        self.node = ModelNode(T0 - 86_400, capacity)
+
+    # -- what happens
+
+    @rule(people=st.integers(0, 9), seconds=st.sampled_from([10, 50, 60, 130, 400]))
+    def time_passes(self, people, seconds):
+        self.node.pass_people(people)
+        self.node.advance(seconds)
+        self._collect()
+
+    @rule()
+    def power_cut(self):
+        self.node.power_on()
+        self.to_node.clear()
+
+    @rule(at=PLACES, how_many=st.integers(1, 12))
+    def frames_arrive(self, at, how_many):
+        for payload in self._take(self.to_gateway, at, how_many):
+            self._hear(payload)
+
+    @rule(at=PLACES, how_many=st.integers(1, 12))
+    def answers_arrive(self, at, how_many):
+        for payload in self._take(self.to_node, at, how_many):
+            self.node.take(payload)
+        self._collect()
+
+    @rule(at=PLACES)
+    def a_frame_is_lost(self, at):
+        self._take(self.to_gateway, at, 1)
+
+    @rule(at=PLACES)
+    def an_answer_is_lost(self, at):
+        self._take(self.to_node, at, 1)
+
+    @precondition(lambda self: self.to_gateway)
+    @rule(at=PLACES, to=PLACES)
+    def a_frame_is_doubled_and_late(self, at, to):
+        payload = self.to_gateway[at % len(self.to_gateway)]
+        self.to_gateway.insert(to % (len(self.to_gateway) + 1), payload)
+
+    @precondition(lambda self: self.to_node)
+    @rule(at=PLACES, to=PLACES)
+    def an_answer_is_doubled_and_late(self, at, to):
+        self.to_node.insert(to % (len(self.to_node) + 1), self.to_node[at % len(self.to_node)])
+
+    @rule(noise=st.binary(min_size=1, max_size=40))
+    def noise(self, noise):
+        self._hear(noise)
+
+    @rule()
+    def the_gateway_is_killed(self):
+        self.desk.restart()
+        self.to_node.clear()
+
+    @rule()
+    def the_disk_is_full_for_one_commit(self):
+        self.disk_fails = True
+
+    # -- how it is carried
+
+    def _collect(self) -> None:
+        self.to_gateway += self.node.said
+        self.node.said = []
+
+    @staticmethod
+    def _take(frames: list[bytes], at: int, how_many: int) -> list[bytes]:
+        start = at % len(frames) if frames else 0
+        taken = frames[start : start + how_many]
+        del frames[start : start + how_many]
+        return taken
+
+    def _hear(self, payload: bytes) -> None:
+        now_ms = self.node.now_s * 1000
+        self.desk.now_s = self.node.now_s
+        effects = self.desk.session.hear(Received(payload, LINK, now_ms))
+        try:
+            if self.disk_fails:
+                self.disk_fails = False
+                raise StoreError("full")
+            self.desk.commit(effects)
+        except StoreError:
+            self.desk.restart()
+            return
+        for effect in effects:
+            if isinstance(effect, Reply):
+                if effect.message.kind == streetwire.ACK:
+                    assert effect.message.watermark >= self.acked, "the watermark moved back"
+                    self.acked = effect.message.watermark
+                    assert self._is_committed(self.acked), "acknowledged before it was committed"
+                self.to_node.append(effect.message.encode())
+            elif isinstance(effect, GiveTime):
+                self.to_node.append(streetwire.Time(effect.node, effect.incarnation, now_ms).encode())
+
+    def _is_committed(self, watermark: int) -> bool:
+        return watermark == 0 or any(stream.watermark >= watermark for stream in self.desk.store.streams())
+
+    # -- how it ends
+
+    def teardown(self):
+        if hasattr(self, "node"):
+            self._heal()
+            self._check_books()
+            self._check_that_hearing_again_changes_nothing()
+        self.desk.store.close()
+
+    def _heal(self) -> None:
+        for _ in range(60):
+            self.node.advance(60)
+            self._collect()
+            while self.to_gateway or self.to_node:
+                self.frames_arrive(0, 10_000)
+                self.answers_arrive(0, 10_000)
+            newest = max(self.node.written, default=0)
+            if self.acked == newest:
+                return
+        raise AssertionError(f"the node still waits: acknowledged {self.acked}, newest {newest}")
+
+    def _check_books(self) -> None:
+        written = self.node.written
+        placed = dict(self._rows("SELECT seq, bin_start FROM received"))
+        held = {record.seq for record in self.node.log.held}
+        assert held <= set(placed) <= set(written), "a record that the node could still send is missing"
+        bins: Counter[int] = Counter()
+        for seq, start in placed.items():
+            bins[start] += written[seq].d_ab
+            assert start == written[seq].bin_start or not written[seq].bin_start, "a named minute was changed"
+            assert start <= self.node.now_s, "placed into the future"
+        assert {start: ab for start, (ab, _) in self.desk.counts().items()} == bins
+        # People in records that the node gave up: exact, as soon as a later record of that boot has arrived.
+        newest = {boot: max(s for s in placed if written[s].boot == boot) for boot in {written[s].boot for s in placed}}
+        holes = sum(r.d_ab for s, r in written.items() if s not in placed and s < newest.get(r.boot, 0))
+        rows = self._rows("SELECT fields FROM facts WHERE measurement = 'losses' AND tags LIKE '%given_up%'")
+        assert sum(json.loads(fields)["people"] for (fields,) in rows) == holes, "the holes are not what the totals say"
+
+    def _rows(self, query: str) -> list:
+        return self.desk.store._db.execute(query).fetchall()
+
+    def _check_that_hearing_again_changes_nothing(self) -> None:
+        def books():
+            return [self._rows(f"SELECT * FROM {table}") for table in ("received", "bins", "streams", "outbox")]
+
+        before = books()
+        for again in ("the same session", "a restarted gateway"):
+            for seq in sorted(self.node.written):
+                self._hear(streetwire.RecordMessage(NODE, INCARNATION, 0, self.node.written[seq]).encode())
+            assert books() == before, again
+            self.desk.restart()
+
+
+Play.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestPlay = Play.TestCase

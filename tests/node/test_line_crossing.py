@@ -1,0 +1,293 @@
+# The line-crossing detector: who counts, in which direction, when; and who does not.
+
+import gc
+
+from dialect import Chance
+
+from node.passage.radar import AB, BA, COAST, TRACKS, LineCrossing
+
+NEAR = 600
+PAVEMENT = 3000
+
+
+class Line:
+    """A detector and what it said. `feed` takes one report's targets as (x, y) pairs, 100 ms after the one before."""
+
+    def __init__(self):
+        self.passages = []
+        self.detector = LineCrossing(NEAR, PAVEMENT, self._on_passage)
+        self.ticks = 0
+        self._targets = [0] * 9
+
+    def _on_passage(self, ticks, direction):
+        self.passages.append((ticks, direction))
+
+    def feed(self, *targets):
+        for i, target in enumerate(targets):
+            self._targets[3 * i : 3 * i + 3] = [target[0], target[1], 0]
+        self.ticks += 100
+        self.detector.feed(self.ticks, self._targets, len(targets))
+
+    def directions(self):
+        return [direction for _, direction in self.passages]
+
+
+def path(x_from, x_to, speed_mm=130, y=1800):
+    """Positions of a walk in a straight line, one per report."""
+    step = speed_mm if x_to > x_from else -speed_mm
+    return [(x, y) for x in range(x_from, x_to, step)]
+
+
+def walked(*paths):
+    """All of them walk at the same time from the first report on; gone when their path ends. None is a missed report."""
+    line = Line()
+    for i in range(max([len(one) for one in paths])):
+        line.feed(*[one[i] for one in paths if i < len(one) and one[i] is not None])
+    for _ in range(COAST + 2):
+        line.feed()
+    return line
+
+
+def test_a_straight_crossing_counts_once_in_its_direction():
+    for y in (700, 1800, 3500):  # at 700 mm the 55 degrees leave two metres: seven reports of the fastest here
+        for speed_mm in (40, 80, 130, 170, 320):
+            assert walked(path(-2000, 2000, speed_mm, y)).directions() == [AB], (y, speed_mm)
+            assert walked(path(2000, -2000, speed_mm, y)).directions() == [BA], (y, speed_mm)
+    assert (AB, BA) == (1, -1)
+
+
+def test_the_moment_of_a_passage_is_when_the_line_was_crossed_and_not_when_it_was_decided():
+    for speed_mm in (60, 130, 250):
+        line = walked(path(-2000, 2000, speed_mm))
+        crossed = 100 * (2000 // speed_mm + 1)
+        assert abs(line.passages[0][0] - crossed) <= 200, speed_mm
+
+
+def test_a_walk_along_a_slant_counts():
+    assert walked([(x, 1800 + x // 2) for x in range(-1900, 1900, 120)]).directions() == [AB]
+
+
+def test_turning_back_inside_the_band_is_no_passage():
+    for x in (-100, 0, 100, 200):
+        assert walked(path(-1500, x) + path(x, -1500)).directions() == []
+        assert walked(path(1500, -x) + path(-x, 1500)).directions() == []
+
+
+def test_turning_back_behind_the_band_is_two_passages():
+    assert walked(path(-1500, 1200) + path(1200, -1500)).directions() == [AB, BA]
+
+
+def jitter(chance, mm, n=300):
+    """Somebody stands on the line, seen anywhere within mm of it."""
+    return [(chance.below(2 * mm) - mm, 1800 + chance.below(100)) for _ in range(n)]
+
+
+def test_standing_on_the_line_with_jitter_counts_nobody():
+    chance = Chance(71)
+    for _ in range(20):
+        assert walked(path(-1500, 0) + jitter(chance, 180) + path(0, -1500)).directions() == []
+        line = Line()
+        for target in jitter(chance, 150):
+            line.feed(target)
+        assert line.passages == []
+
+
+def test_standing_on_the_line_for_a_while_then_going_on_counts_once():
+    chance = Chance(72)
+    assert walked(path(-1500, 0) + jitter(chance, 150) + path(0, 1500)).directions() == [AB]
+
+
+def standing(x, y=1800):
+    return [(x, y)] * 20
+
+
+def test_who_comes_near_and_stays_there_is_not_counted():
+    assert walked(path(-3000, -300) + standing(-300)).directions() == []
+    assert walked(path(3000, 300) + standing(300)).directions() == []
+    assert walked([(-1000, y) for y in range(700, 3500, 100)]).directions() == []
+
+
+def test_who_appears_inside_the_band_counts_only_after_walking_through_it():
+    assert walked(path(-200, 1500)).directions() == [AB]
+    assert walked(path(200, -1500)).directions() == [BA]
+    assert walked(path(100, 1500)).directions() == []
+    assert walked(path(-100, -1500)).directions() == []
+
+
+def test_a_ghost_of_a_few_reports_is_not_counted():
+    for n in range(1, 4):
+        assert walked([(-400 + 800 * i // max(1, n - 1), 1800) for i in range(n)]).directions() == []
+    chance = Chance(73)
+    line = Line()
+    for _ in range(3000):
+        if chance.below(20) == 0:
+            line.feed((chance.below(4000) - 2000, 700 + chance.below(2500)))
+        else:
+            line.feed()
+    assert line.passages == []
+
+
+def test_two_towards_each_other_count_once_each():
+    assert sorted(walked(path(-2000, 2000, y=1200), path(2000, -2000, y=2800)).directions()) == [BA, AB]
+
+
+def test_two_in_single_file_count_twice():
+    ahead = path(-1500, 2500)
+    behind = path(-2700, 2500)
+    assert walked(ahead, behind).directions() == [AB, AB]
+
+
+def test_slots_that_are_renumbered_change_nothing():
+    a = path(-2000, 2000, y=1000)
+    b = path(2000, -2000, y=2000)
+    c = path(-1700, 2000, y=3200)
+    chance = Chance(74)
+    line = Line()
+    for i in range(40):
+        targets = [one[i] for one in (a, b, c) if i < len(one)]
+        for k in range(len(targets) - 1, 0, -1):
+            other = chance.below(k + 1)
+            targets[k], targets[other] = targets[other], targets[k]
+        line.feed(*targets)
+    assert sorted(line.directions()) == [BA, AB, AB]
+
+
+def test_a_leaving_target_renumbers_those_behind_it():
+    line = Line()
+    leaving = path(-2500, -1500)
+    walking = path(-1800, 1800, y=2600)
+    for i in range(len(walking)):
+        line.feed(*([leaving[i]] if i < len(leaving) else []), walking[i])
+    assert line.directions() == [AB]
+
+
+def test_a_few_missed_reports_are_coasted_through():
+    walk = path(-2000, 2000)
+    for missing in (1, 3, 6, 9):
+        for at in (10, 14, 18):
+            gaps = walk[:at] + [None] * missing + walk[at + missing :]
+            assert walked(gaps).directions() == [AB], (missing, at)
+
+
+def test_a_track_that_is_lost_for_longer_is_forgotten():
+    line = Line()
+    for target in path(-2000, -600):
+        line.feed(target)
+    assert line.detector.active == 1
+    for _ in range(COAST):
+        line.feed()
+        assert line.detector.active == 1
+    line.feed()
+    assert line.detector.active == 0
+
+
+def test_a_missed_report_at_the_line_itself_counts_while_coasting():
+    line = Line()
+    for target in path(-2000, -100):
+        line.feed(target)
+    for _ in range(COAST):
+        line.feed()
+    assert line.directions() == [AB]
+
+
+def test_who_walks_beside_the_pavement_is_not_counted():
+    for y in (0, 250, 399, 3801, 5000, -1800):
+        assert walked(path(-2000, 2000, y=y)).directions() == [], y
+    for y in (400, 3800):
+        assert walked(path(-2000, 2000, y=y)).directions() == [AB], y
+
+
+def test_reports_beyond_55_degrees_are_ignored():
+    line = Line()
+    line.feed((1429, 1000))
+    line.feed((-1429, 1000))
+    assert line.detector.active == 0
+    line.feed((1428, 1000))
+    line.feed((-1428, 1000))
+    assert line.detector.active == 2
+    # The module shows who is just outside on the opposite side: no passage may come from that.
+    mirrored = [(-2400, 1500), (2400, 1500)] * 4
+    assert walked(mirrored + path(-2000, -700, y=1500) + standing(-700, y=1500)).directions() == []
+
+
+def test_two_abreast_that_read_as_one_and_split_near_the_line_count_twice():
+    one = path(-2000, 1500, y=1500)
+    hidden = path(-2000, 1500, y=2100)
+    split = [None] * 14 + hidden[14:]  # appears at x = -180, in the middle of the band
+    assert walked(one, split).directions() == [AB, AB]
+
+
+def test_who_appears_beside_a_walker_for_a_moment_only_was_not_hidden():
+    one = path(-2000, 1500, y=1500)
+    ghost = [None] * 17 + [(x, 2100) for x in range(210, 800, 130)]
+    assert walked(one, ghost).directions() == [AB]
+
+
+def test_who_appears_beside_one_who_stands_was_not_hidden():
+    other = [None] * 10 + path(100, 1500, y=2000)
+    assert walked(standing(-300, y=1500), other).directions() == []
+
+
+def test_saturation_is_said_while_all_slots_are_taken_for_seconds():
+    line = Line()
+    three = [(-1000, 1000), (0, 2000), (1000, 3000)]
+    for _ in range(30):
+        line.feed(*three)
+        assert not line.detector.is_saturated
+    line.feed(*three)
+    assert line.detector.is_saturated
+    for _ in range(200):
+        line.feed(*three)
+    for _ in range(9):
+        line.feed(*three[:2])
+        assert line.detector.is_saturated
+    line.feed(*three[:2])
+    assert not line.detector.is_saturated
+    for _ in range(100):
+        line.feed(*three[:2])
+        assert not line.detector.is_saturated
+
+
+def test_any_reports_leave_a_bounded_and_working_detector():
+    chance = Chance(75)
+    line = Line()
+    for _ in range(2000):
+        line.feed(*[(chance.below(65535) - 32767, chance.below(8000) - 2000) for _ in range(chance.below(4))])
+        assert 0 <= line.detector.active <= TRACKS
+    for _ in range(COAST + 2):
+        line.feed()
+    assert line.detector.active == 0
+    line.passages.clear()
+    for target in path(-2000, 2000):
+        line.feed(target)
+    assert line.directions() == [AB]
+
+
+def test_a_report_costs_no_memory():
+    told = [0]
+
+    def on_passage(ticks, direction):
+        told[0] += 1
+
+    detector = LineCrossing(NEAR, PAVEMENT, on_passage)
+    targets = [0] * 9
+    there = list(range(-2000, 2000, 130))
+    feed = detector.feed
+    feed(0, targets, 0)
+    alive = gc.mem_alloc if hasattr(gc, "mem_alloc") else lambda: 0
+    gc.collect()
+    gc.disable()
+    before = alive()
+    for turn in range(20):
+        for i in range(len(there)):
+            targets[0] = there[i]
+            targets[1] = 1500
+            targets[3] = -there[i]
+            targets[4] = 2600
+            targets[6] = there[i]
+            targets[7] = 2200
+            feed(turn, targets, 1 + i % 3)
+    after = alive()
+    gc.enable()
+    assert told[0] >= 40
+    assert after == before

@@ -1,0 +1,59 @@
+"""The dual tests of this folder again, under the node's own interpreter and in a heap of its size."""
+
+import ast
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.real_parts import find_micropython, needs
+
+HERE = Path(__file__).resolve().parent
+FIRMWARE = HERE.parent.parent / "firmware"
+CPYTHON_ONLY = {"app_bench", "pytest", "hypothesis", "pathlib", "subprocess", "selectors"}
+
+
+def imports_of(path):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def defined_in(path):
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return sorted(node.name for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"))
+
+
+DUAL = [path for path in sorted(HERE.glob("test_*.py")) if not imports_of(path) & CPYTHON_ONLY]
+
+
+def run(name, folder):
+    environment = {"MICROPYPATH": f"{HERE}:{folder}:{FIRMWARE}:.frozen", "PATH": os.environ.get("PATH", "")}
+    command = [find_micropython(), "-X", "heapsize=110wK", str(HERE / "run_dual.py"), name]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_every_room_of_the_node_has_a_dual_test():
+    tested = {name for path in DUAL for name in imports_of(path)}
+    rooms = {"log", "minutes", "clock", "sender", "config", "passage.radar", "sensors.ld2450", "sensors.sht4x"}
+    assert {"streetwire"} | {f"node.{room}" for room in rooms} <= tested
+
+
+@needs("micropython")
+@pytest.mark.parametrize("path", DUAL, ids=lambda path: path.stem)
+def test_passes_on_micropython(path):
+    result = run(path.stem, HERE)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert sorted(result.stdout.split()) == defined_in(path)
+
+
+@needs("micropython")
+def test_a_failing_dual_test_is_seen(tmp_path):
+    (tmp_path / "test_broken.py").write_text("def test_good():\n    pass\n\n\ndef test_wrong():\n    assert 1 == 2\n")
+    result = run("test_broken", tmp_path)
+    assert result.returncode != 0
+    assert "AssertionError" in result.stdout + result.stderr

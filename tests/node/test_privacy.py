@@ -1,0 +1,67 @@
+"""Nothing finer than ten seconds leaves a node: what it says depends on how many passed in each ten seconds, not on when."""
+
+import random
+
+import pytest
+from app_bench import AB, BA, INCARNATION, MINUTE, NODE, Bench
+
+import streetwire
+
+SLOT_MS = 10_000
+MARGIN_MS = 300  # a passage is decided a beat or two after it happened; what is near a tick may fall on either side
+
+
+def passages(rng, counts, first_ms):
+    """As many as `counts` says in each slot, each at a moment of its own."""
+    out = []
+    for slot, (ab, ba) in enumerate(counts):
+        start = first_ms + slot * SLOT_MS
+        for direction in [AB] * ab + [BA] * ba:
+            out.append((rng.randrange(start + MARGIN_MS, start + SLOT_MS - MARGIN_MS), direction))
+    return out
+
+
+def said(moments, offset_ms, correction_ms=0):
+    """Everything on the wire in ten minutes, with its times. The node hears the time as it starts: so far into a minute."""
+    hears = [(0, streetwire.Ack(NODE, INCARNATION, 0)), (0, streetwire.Time(NODE, INCARNATION, MINUTE * 1000 + offset_ms))]
+    if correction_ms:
+        later = MINUTE * 1000 + offset_ms + 250_000 + correction_ms
+        hears.append((250_000, streetwire.Time(NODE, INCARNATION, later)))
+    bench = Bench(moments, hears).run(600_000)
+    assert bench.messages(streetwire.RecordMessage)
+    assert bench.messages(streetwire.Live)
+    return bench.said
+
+
+@pytest.mark.parametrize("offset_ms", [0, 30_000, 37_000, 59_500])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_counts_in_every_ten_seconds_give_the_same_bytes(seed, offset_ms):
+    rng = random.Random(seed)
+    first_ms = -offset_ms % SLOT_MS  # ticks stand on the ten seconds of UTC once the time is known
+    counts = [(rng.randrange(4), rng.randrange(4)) for _ in range(50)]
+    one = said(passages(rng, counts, first_ms), offset_ms)
+    other = said(passages(rng, counts, first_ms), offset_ms)
+    assert one == other
+
+
+@pytest.mark.parametrize("offset_ms", [0, 37_000, 59_500])
+@pytest.mark.parametrize("correction_ms", [0, -15, 15, 400, -400, 2000, -2000])
+def test_totals_are_never_told_at_a_finer_beat(offset_ms, correction_ms):
+    """Totals are told where a live message or a new record stands; a small correction of the clock may cost two seconds."""
+    bench_said = said([], offset_ms, correction_ms)
+    moments = set()
+    seen = set()
+    for t_ms, payload in bench_said:
+        message = streetwire.decode(payload)
+        if isinstance(message, streetwire.Live):
+            moments.add(t_ms)
+        elif isinstance(message, streetwire.RecordMessage) and message.record.seq not in seen:
+            seen.add(message.record.seq)
+            moments.add(t_ms)
+    ordered = sorted(moments)[1:]  # the first minute is cut where the node started
+    finest = min(b - a for a, b in zip(ordered, ordered[1:], strict=False))
+    assert finest >= SLOT_MS - abs(correction_ms) - 100
+
+
+def test_different_counts_give_different_bytes():
+    assert said([(5000, AB)], 0) != said([(15_000, AB)], 0) != said([(15_000, BA)], 0)
