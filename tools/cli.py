@@ -6,14 +6,16 @@ Heavy modules are imported by the command that needs them.
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token
 
 from gateway.errors import (
     EXIT_BUG,
@@ -25,7 +27,7 @@ from gateway.errors import (
     ConfigError,
     TrottoirError,
 )
-from tools.terminal import say, shared, show
+from tools.terminal import UsageError, say, shared, show
 
 VERSION = "0.1.0"
 
@@ -34,7 +36,9 @@ app = App(
     version=VERSION,
     help="Counts passers-by and measures climate with cheap street sensors, and brings every count into InfluxDB exactly once.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # main() says it
 )
+app.meta.suppress_keyboard_interrupt = False
 config_app = App(name="config", help="The gateway's configuration.")
 app.command(config_app)
 
@@ -51,11 +55,18 @@ def launch(
     return result if isinstance(result, int) else EXIT_OK
 
 
+def _whole(kind: type, tokens: Sequence[Token]) -> int:
+    """A whole number; the library's own conversion rounds."""
+    if not re.fullmatch(r"-?\d{1,18}", tokens[0].value):
+        raise ValueError(f"found {tokens[0].value!r}, expected a whole number.")
+    return int(tokens[0].value)
+
+
 @app.command
 def demo(
     *,
-    seed: Annotated[int, Parameter(help="The same seed gives the same street.")] = 7,
-    nodes: Annotated[int, Parameter(help="How many nodes, 1 to 8.")] = 2,
+    seed: Annotated[int, Parameter(help="The same seed gives the same street.", converter=_whole)] = 7,
+    nodes: Annotated[int, Parameter(help="How many nodes, 1 to 8.", converter=_whole)] = 2,
     outage: Annotated[str | None, Parameter(help="When the server is away, HH:MM-HH:MM in street time.")] = None,
     duration: Annotated[str, Parameter(help="Street time to simulate, such as 30m, 6h or 24h.")] = "6h",
     stay: Annotated[bool, Parameter(help="Keep the database open afterwards, until Ctrl-C.")] = False,
@@ -67,6 +78,8 @@ def demo(
     """
     from tools.demo_command import run_demo
 
+    if shared.config is not None:
+        raise UsageError("--config", found=shared.config, expected="nothing", action="The demo makes its own configuration.")
     return run_demo(seed, nodes, outage, duration, stay, interpreter)
 
 
@@ -85,16 +98,16 @@ def run() -> int:
     settings = config.load(shared.config)
     logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose)
 
-    async def serve() -> None:
+    async def serve() -> bool:
         service = Service(settings, lambda: time.time_ns() // 1_000_000)
         service.stop_on_signals()
         await service.run()
+        return service.interrupted
 
     try:
-        asyncio.run(serve())
+        return EXIT_INTERRUPTED if asyncio.run(serve()) else EXIT_OK
     except OSError as error:  # the folder of the store cannot be made
         raise ConfigError([f"gateway.state_dir: {error.filename}: {error.strerror}"]) from error
-    return EXIT_OK
 
 
 @config_app.command

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _OUTAGE = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)$")
 OUTAGE_MS = 40 * 60_000
 SHORTEST_S, LONGEST_S = 600, 7 * 86_400
+FEW_PEOPLE = 1000
 
 
 class DemoError(TrottoirError):
@@ -36,17 +37,23 @@ def run_demo(seed: int, nodes: int, outage: str | None, duration: str, stay: boo
 
     plan = make_plan(seed, nodes, outage, duration, interpreter)
     screen = Screen(plan)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything started is stopped
+    for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: everything that was started is stopped
+        signal.signal(number, signal.default_int_handler)
+
+    def done(result: dict[str, object], where: str) -> None:
+        screen.close()
+        show(result, summary(result))
+        if stay:
+            _wait_for_interrupt(where)
+
     try:
-        wait = _wait_for_interrupt if stay else None
-        result = demo.run(plan, screen.tell, screen.progress, screen.keep, wait)
+        result = demo.run(plan, screen.tell, screen.progress, screen.keep, done)
     except (GatewayDied, NodeDied, ServerFailed) as error:
         raise DemoError(str(error)) from error
     except OSError as error:
         raise DemoError(f"{error.filename or 'the demo'}: {error.strerror}") from error
     finally:
         screen.close()
-    show(result, summary(result))
     return EXIT_OK if result["ok"] else EXIT_CHECK_FAILED
 
 
@@ -118,7 +125,7 @@ def _clock(second: int) -> str:
 
 
 def _wait_for_interrupt(where: str) -> None:
-    say(f"the database stays open at {where}; Ctrl-C ends it")
+    say(f"The points stay here until Ctrl-C: {where}")
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -140,7 +147,12 @@ def summary(result: dict[str, Any]) -> str:
         f" of what was counted; server away for {result['outage_s'] // 60} min",
         f"  {result['points']} points sent, {result['dead_letters']} refused by the server and kept aside",
     ]
+    if result["server"] == "file":
+        lines.append("  the points went into files; sudo apt install influxdb makes it a real database")
     lines += [f"  not good: {complaint}" for complaint in result["complaints"]]
-    return "\n".join(lines) + ("\n  The books are closed." if result["ok"] else "\n  The books do not close.")
+    if abs(result["error"]) > result["error_floor"] and people < FEW_PEOPLE:
+        lines.append(f"  with {people} people chance moves the sensor's error by some percent; a longer street shows it better")
+    lines.append("  The books are closed." if result["closed"] else "  The books do not close.")
+    return "\n".join(lines)
 
 

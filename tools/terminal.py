@@ -44,6 +44,6 @@ def parse_duration(text: str) -> timedelta:
     """`90s`, `30m`, `6h`, `1d`. UsageError for anything else."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in units:
+    if not number.isdecimal() or len(number) > 9 or unit not in units:
         raise UsageError("--duration", found=repr(text), expected="a whole number with its unit, such as 30m, 6h or 24h")
     return timedelta(seconds=int(number) * units[unit])

@@ -14,6 +14,7 @@ LINES = [b"climate,site=a n=%di %d" % (number, 1_778_580_000 + 60 * number) for 
 @pytest.fixture(params=[pytest.param("influxd", marks=needs("influxd")), "file"])
 def server(request, tmp_path):
     server = (InfluxServer if request.param == "influxd" else FileServer)(tmp_path / "server")
+    server.start()
     yield server
     server.close()
 
@@ -38,9 +39,10 @@ def test_away_means_retry_and_back_means_all_is_there(server):
 
 @needs("influxd")
 def test_one_line_is_refused_for_good_and_only_that_one(tmp_path):
-    server = InfluxServer(tmp_path / "server")
+    server = InfluxServer(tmp_path / 'a "folder"')
+    server.start()
     uplink = writer(server)
-    assert server.refuse_one(lambda line: line.startswith(b"climate"))
+    server.refuse_one(lambda line: line.startswith(b"climate"))
     assert uplink.send(LINES[1:3]).outcome is Outcome.REFUSED
     assert uplink.send(LINES[1:2]).outcome is Outcome.REFUSED
     assert uplink.send(LINES[2:]).outcome is Outcome.STORED

@@ -6,6 +6,7 @@ SQLite store, HTTP, and influxd where it is installed. Simulated: people, radar 
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from gateway.model import node_name
@@ -23,7 +25,7 @@ from tools.street.climate import Weather
 from tools.street.day_curve import site_curve
 from tools.street.gateway_process import GatewayProcess
 from tools.street.node import Identity, NodeProcess
-from tools.street.server import Server, open_server
+from tools.street.server import InfluxServer, Server, choose_server
 from tools.street.world import Post, World
 
 DAY_MS = int(datetime(2026, 5, 12, tzinfo=UTC).timestamp() * 1000)  # a Tuesday
@@ -33,6 +35,7 @@ PAVEMENT = walkers.Pavement()
 
 Tell = Callable[[int, str], None]  # street time in ms, what happens
 Progress = Callable[[int, int], None]  # street time and duration in ms
+Done = Callable[[dict[str, object], str], None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Street:
         return self._server
 
     def start(self) -> None:
-        self._server = open_server(self.folder / "server")
+        self._server = choose_server(self.folder / "server")
+        self._server.start()
         for index in range(self.plan.nodes):
             self.posts.append(self._post(index))
         self._config.write_text(self._toml(), encoding="utf-8")
@@ -98,9 +102,10 @@ class Street:
         return Post(node, cable, frames, Weather(random.Random(f"{plan.seed}/weather"), plan.start_s))
 
     def _toml(self) -> str:
-        ports = ", ".join(f'"{post.cable.link.removeprefix("serial:")}"' for post in self.posts)
-        text = f'[gateway]\nid = "demo"\nstate_dir = "{self.folder / "state"}"\nlog = "json"\n'
-        text += f"[serial]\nports = [{ports}]\n[uplink]\n{self.server.toml()}"
+        # JSON's strings are strings of TOML too, whatever a folder is called.
+        ports = json.dumps([post.cable.link.removeprefix("serial:") for post in self.posts])
+        text = f'[gateway]\nid = "demo"\nstate_dir = {json.dumps(str(self.folder / "state"))}\nlog = "json"\n'
+        text += f"[serial]\nports = {ports}\n[uplink]\n{self.server.toml()}"
         for index, post in enumerate(self.posts):
             name = node_name(post.node.identity.node)
             text += f'[sites.{self.site(index)}]\nname = "{site_curve(index)[0]}"\n[nodes.{name}]\nsite = "{self.site(index)}"\n'
@@ -135,11 +140,11 @@ class Street:
             self._say_and_do(when["outage"][1], "the server is back", self.server.come_back)
         self._say_and_do(when["kill"][0], "the gateway is killed", self._kill_gateway)
         self._say_and_do(when["kill"][1], "the gateway starts again", self.start_gateway)
-        self._say_and_do(when["refuse"][0], "the server refuses one line of a batch", self._refuse_one_line)
-
-    def _refuse_one_line(self) -> None:
-        prefix = f"climate,site={self.site(len(self.posts) - 1)},".encode()
-        self.server.refuse_one(lambda line: line.startswith(prefix))
+        server = self.server
+        if isinstance(server, InfluxServer):  # files refuse nothing
+            prefix = f"climate,site={self.site(len(self.posts) - 1)},".encode()
+            refuse = partial(server.refuse_one, lambda line: line.startswith(prefix))
+            self._say_and_do(when["refuse"][0], "the server refuses one line of a batch", refuse)
 
     def _say_and_do(self, at_ms: int, what: str, action: Callable[[], None]) -> None:
         def happen() -> None:
@@ -181,16 +186,16 @@ def _garble(cable: Cable, on: bool) -> None:
     cable.is_garbling = on
 
 
-def run(
-    plan: Plan, tell: Tell, progress: Progress, keep: Callable[[Path], None], stay: Callable[[str], None] | None = None
-) -> dict[str, object]:
+def run(plan: Plan, tell: Tell, progress: Progress, keep: Callable[[Path], None], done: Done | None = None) -> dict[str, object]:
     """Runs the plan and closes the books; the result is what `demo --json` prints.
 
-    The folder with logs and store is removed when all is well; `keep` is told of it otherwise.
+    `done` gets the result and where the points are, while the server is still up. The folder with logs and store is removed when
+    all is well or the run was interrupted; `keep` is told of it otherwise.
     """
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="trottoir-demo-"))
     street = Street(plan, folder, tell)
+    is_worth_keeping = True
     try:
         street.start()
         interpreters = {post.node.interpreter for post in street.posts}
@@ -206,15 +211,16 @@ def run(
             "simulated_s": plan.duration_ms // 1000,
             "wall_s": round(time.monotonic() - began, 1),
         }
-        if stay is not None:
-            stay(getattr(street.server, "url", str(folder)))
-    except BaseException:
-        keep(folder)
+        is_worth_keeping = not result["ok"]
+        if done is not None:
+            done(result, street.server.where)
+        return result
+    except KeyboardInterrupt:
+        is_worth_keeping = False
         raise
     finally:
         street.close()
-    if result["ok"]:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        keep(folder)
-    return result
+        if is_worth_keeping:
+            keep(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -16,10 +17,10 @@ START_S = 30.0
 _CONFIG = """reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
 [meta]
-dir = "{folder}/meta"
+dir = {meta}
 [data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
+dir = {data}
+wal-dir = {wal}
 query-log-enabled = false
 [monitor]
 store-enabled = false
@@ -47,6 +48,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _end_with_us() -> list[str]:
+    # util-linux: the kernel kills the server when this process is gone, even by SIGKILL. Elsewhere `stop` has to do.
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 class Influxd:
     """`start` and `stop` as often as you like; what it acknowledged is still there afterwards."""
 
@@ -61,7 +67,8 @@ class Influxd:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen | None = None
-        config = _CONFIG.format(folder=folder, port=self.port, rpc=free_port())
+        folders = {name: json.dumps(str(folder / name)) for name in ("meta", "data", "wal")}
+        config = _CONFIG.format(port=self.port, rpc=free_port(), **folders)
         (folder / "influxdb.conf").write_text(config, encoding="utf-8")
         version = subprocess.run([self._binary, "version"], capture_output=True, text=True).stdout.split()
         self.version = version[1].lstrip("v").partition("~")[0] if len(version) > 1 else "?"
@@ -73,7 +80,7 @@ class Influxd:
         environment = {"HOME": str(self._folder), "PATH": os.environ.get("PATH", "")}
         with (self._folder / "influxd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "-config", str(self._folder / "influxdb.conf")],
+                [*_end_with_us(), self._binary, "-config", str(self._folder / "influxdb.conf")],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + START_S

@@ -22,19 +22,25 @@ PROXY_TIMEOUT_S = 30
 
 
 class Server(Protocol):
-    """`name` says what it is; `toml` is the gateway's [uplink] section for it."""
+    """`name` says what it is; `toml` is the gateway's [uplink] section for it. Nothing runs before `start`."""
 
     name: str
+    where: str  # what to tell somebody who wants to look at the points
 
+    def start(self) -> None: ...
     def toml(self) -> str: ...
     def go_away(self) -> None: ...
     def come_back(self) -> None: ...
-    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
-        """From now on the first line that matches is refused, alone and for good. False if this server cannot."""
-        ...
 
     def reader(self) -> Uplink: ...
     def close(self) -> None: ...
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed in the middle of a request is part of the demo."""
 
 
 class FaultProxy:
@@ -79,8 +85,7 @@ class FaultProxy:
             def log_message(self, format: str, *args: object) -> None:
                 """The demo's own output is enough."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = _QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
@@ -101,11 +106,14 @@ class FaultProxy:
 class InfluxServer:
     def __init__(self, folder: Path) -> None:
         self._influxd = influxd.Influxd(folder)
-        self._influxd.start()
-        self._influxd.create_database(DATABASE)
         self._proxy = FaultProxy(self._influxd.url)
         self.name = f"influxd {self._influxd.version}"
-        self.url = self._influxd.url
+        query = "SELECT sum(count) FROM passages GROUP BY node"
+        self.where = f"curl -G '{self._influxd.url}/query?db={DATABASE}' --data-urlencode 'q={query}'"
+
+    def start(self) -> None:
+        self._influxd.start()
+        self._influxd.create_database(DATABASE)
 
     def toml(self) -> str:
         return f'enabled = true\napi = "v1"\nurl = "{self._proxy.url}"\ndatabase = "{DATABASE}"\n'
@@ -116,9 +124,9 @@ class InfluxServer:
     def come_back(self) -> None:
         self._influxd.start()
 
-    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
+    def refuse_one(self, matches: Callable[[bytes], bool]) -> None:
+        """From now on the first line that matches is refused, alone and for good."""
         self._proxy.refuse(matches)
-        return True
 
     def reader(self) -> Uplink:
         return InfluxV1(self._influxd.url, DATABASE)
@@ -136,10 +144,13 @@ class FileServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._aside = folder.with_suffix(".aside")
-        folder.mkdir(parents=True)
+        self.where = str(folder)
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True)
 
     def toml(self) -> str:
-        return f'enabled = true\napi = "file"\nfolder = "{self._folder}"\n'
+        return f'enabled = true\napi = "file"\nfolder = {json.dumps(str(self._folder))}\n'
 
     def go_away(self) -> None:
         self._folder.rename(self._aside)
@@ -149,9 +160,6 @@ class FileServer:
         self._folder.unlink()
         self._aside.rename(self._folder)
 
-    def refuse_one(self, matches: Callable[[bytes], bool]) -> bool:
-        return False
-
     def reader(self) -> Uplink:
         return FileUplink(self._folder)
 
@@ -160,5 +168,5 @@ class FileServer:
             self._aside.rename(self._folder)
 
 
-def open_server(folder: Path) -> Server:
+def choose_server(folder: Path) -> Server:
     return InfluxServer(folder) if influxd.find() else FileServer(folder)
