@@ -171,10 +171,10 @@ def parse(text: str, source: str, environment: Mapping[str, str]) -> Config:
     return config
 
 
-def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[str], dict[tuple[str, ...], str]]:
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[str], dict[tuple[int | str, ...], str]]:
     # Returns problems, and which key was said by which variable.
     problems = []
-    said_by: dict[tuple[str, ...], str] = {}
+    said_by: dict[tuple[int | str, ...], str] = {}
     for name, value in environment.items():
         section, double, key = name.removeprefix(_ENVIRONMENT).lower().partition("__")
         if not name.startswith(_ENVIRONMENT) or not double:

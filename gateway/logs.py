@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 MAX_VALUE = 300  # characters of one value; a hostile name or a server's page does not fill the disk
 
 
-def set_up(form: str, verbose: bool = False) -> None:
-    """`form` is `text` or `json`. Call once, before the first line."""
+def set_up(form: str, verbose: bool = False, stream: TextIO | None = None) -> None:
+    """`form` is `text` or `json`; `verbose` adds a line for every minute and batch. Call once, before the first line."""
     last: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     steps: list[Any] = [
         structlog.processors.add_log_level,
@@ -23,7 +23,7 @@ def set_up(form: str, verbose: bool = False) -> None:
     structlog.configure(
         processors=steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=stream or sys.stderr),
     )
 
 

@@ -165,6 +165,7 @@ class Stream:
     told_time_ms: int = 0
     told_status_s: int = 0
     links: set[str] = field(default_factory=set)
+    may_ask: bool = False  # for records again, once after each hello
 
 
 @dataclass(frozen=True, slots=True)

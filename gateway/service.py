@@ -27,10 +27,11 @@ from gateway.config import Config
 from gateway.delivery import Backoff, Item
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
-from gateway.errors import StoreError
-from gateway.model import CountBin, Effect, GiveTime, Note, OutboxRef, Received, Reply, Series
+from gateway.errors import ConfigError, StoreError
+from gateway.model import Q_SIMULATED, CountBin, Effect, GiveTime, Note, OutboxRef, Point, Received, Reply, Series
+from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
-from gateway.session import Rules, Session
+from gateway.session import EARLIEST_S, Rules, Session
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 from gateway.uplink.table import open_uplink
@@ -53,7 +54,11 @@ class Service:
     def __init__(self, config: Config, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
         self._config = config
         self._clock = clock
-        config.gateway.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            config.gateway.state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError([f"gateway.state_dir: {error.filename}: {error.strerror}"]) from error
+        self._ownership = Ownership(config.gateway.state_dir / "lock")
         self._store = Store(config.gateway.state_dir / "store.db")
         self._uplink: Uplink | None = open_uplink(config.uplink) if config.uplink.enabled else None
         self.drivers: dict[str, Driver] = {}
@@ -64,7 +69,9 @@ class Service:
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
         self._work = asyncio.Event()  # there may be something to send
+        self._booking = asyncio.Lock()  # held from a decision of the session to the end of its commit
         self._stopping = asyncio.Event()
+        self.interrupted = False
         self._backoff = Backoff(jitter)
         self._store_thread = ThreadPoolExecutor(1, "store")
         self._uplink_thread = ThreadPoolExecutor(1, "uplink")
@@ -76,7 +83,10 @@ class Service:
                 probe()
         self._session = await self._stored_session()
         await self._rebuild_windows()
+        self._work.set()  # what an earlier run has left
         _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=self._uplink_name())
+        if not (self.drivers and self._config.nodes):
+            _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
         tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
         if self._uplink is not None:
@@ -95,9 +105,18 @@ class Service:
         self._stopping.set()
 
     def stop_on_signals(self) -> None:
+        """SIGTERM stops; Ctrl-C stops and is remembered in `interrupted`."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+
+        def interrupt() -> None:
+            self.interrupted = True
+            self.stop()
+
+        for number, action in ((signal.SIGTERM, self.stop), (signal.SIGINT, interrupt)):
+            try:
+                loop.add_signal_handler(number, action)
+            except NotImplementedError:  # Windows: the handler runs in the main thread, outside the loop
+                signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
 
     # -- intake
 
@@ -109,15 +128,33 @@ class Service:
             await self._take(batch)
 
     async def _take(self, batch: Sequence[Received]) -> None:
-        effects = [effect for received in batch for effect in self._session.hear(received)]
         try:
-            await self._commit(effects)
+            effects = await self._book(lambda: [effect for received in batch for effect in self._session.hear(received)])
         except StoreError as error:
             _log.error("nothing acknowledged", problem=error.line())
-            self._session = await self._stored_session()
             await asyncio.sleep(DISK_PAUSE_S)
             return
         await self._answer(effects)
+
+    async def _book(self, decide: Callable[[], list[Effect]]) -> list[Effect]:
+        """What the session decides, committed. After a StoreError the session knows what the store knows, and no more."""
+        async with self._booking:
+            effects = decide()
+            try:
+                await self._commit(effects)
+            except StoreError:
+                await self._adopt_store()
+                raise
+            return effects
+
+    async def _adopt_store(self) -> None:
+        while True:
+            try:
+                self._session = await self._stored_session()
+                return
+            except StoreError as error:
+                _log.error("store not readable", problem=error.line())
+                await asyncio.sleep(DISK_PAUSE_S)
 
     async def _commit(self, effects: Sequence[Effect]) -> None:
         kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
@@ -125,6 +162,8 @@ class Service:
             changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
             self._pipeline.update(changed)
             self._work.set()
+            for bin_ in changed:
+                _log.debug("minute committed", node=bin_.series.node, start=bin_.start_s, ab=bin_.ab, ba=bin_.ba, rev=bin_.rev)
         for effect in effects:
             if isinstance(effect, Note):
                 getattr(_log, effect.level)(effect.event, **effect.data)
@@ -153,16 +192,18 @@ class Service:
         while True:
             await asyncio.sleep((60_000 - self._clock() % 60_000) / 1000)
             now_s = self._now_s()
+            if now_s < EARLIEST_S:  # no time yet: nothing can be said of this minute
+                continue
             if not self._pipeline.advance(now_s):
                 _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
                 await self._rebuild_windows()
             try:
-                await self._commit(self._session.check_silence(now_s))
+                await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
                 if now_s % 86_400 < 60:
                     await self._in_store(self._store.forget, now_s)
-            except StoreError as error:
-                _log.error("minute not noted", problem=error.line())
+            except (StoreError, OSError) as error:
+                _log.error("minute not noted", problem=str(error))
 
     async def _note_status(self, now_s: int) -> None:
         waiting, oldest, dead = await self._in_store(self._store.outbox_state)
@@ -173,6 +214,7 @@ class Service:
             "disk_free_mb": shutil.disk_usage(self._config.gateway.state_dir).free // 1_000_000,
         }
         await self._in_store(self._store.add_gateway_status, self._config.gateway.id, now_s // 60 * 60, fields)
+        self._work.set()
         last_quarter = {live.series.node: live.windows[900][:2] for live in self._pipeline.live()}
         _log.info("minute", outbox=waiting, dead_letters=dead, last_15_min=last_quarter)
 
@@ -196,12 +238,13 @@ class Service:
         refs = await self._in_store(self._store.waiting, self._config.uplink.batch_points)
         if not refs:
             return 0.0
-        items, withheld = await self._in_store(self._render, refs, uplink)
+        items, withheld, unfit = await self._in_store(self._render, refs, uplink)
         if withheld:
             await self._in_store(self._store.settle, withheld, SUPPRESSED)
         result = await delivery.attempt(items, lambda lines: self._in_uplink(uplink.send, lines))
         await self._in_store(self._store.settle, result.stored, SENT)
-        for ref, line, reason in result.refused:
+        _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
+        for ref, line, reason in (*unfit, *result.refused):
             _log.error("point refused", line=line, reason=reason)
             await self._in_store(self._store.bury, ref, line, reason, self._now_s())
         return self._pause_after(result.stopped)
@@ -215,18 +258,25 @@ class Service:
         getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
         return pause_s
 
-    def _render(self, refs: Sequence[OutboxRef], uplink: Uplink) -> tuple[list[Item], list[OutboxRef]]:
-        # In the store's thread: the bins as they are at the moment of sending.
+    def _render(
+        self, refs: Sequence[OutboxRef], uplink: Uplink
+    ) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
+        # In the store's thread: the bins as they are at the moment of sending. What is not to be sent, and what the
+        # schema refuses (with the reason), comes apart.
         simulated = set() if uplink.is_local else self._store.simulated_nodes()
         items: list[Item] = []
         withheld: list[OutboxRef] = []
+        unfit: list[tuple[OutboxRef, str, str]] = []
         for ref in refs:
             point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
-            if point is None:
+            if point is None or (not uplink.is_local and _is_simulated(point)):
                 withheld.append(ref)
-            else:
+                continue
+            try:
                 items.append((ref, schema.render(point)))
-        return items, withheld
+            except schema.SchemaError as error:
+                unfit.append((ref, repr(point), str(error)))
+        return items, withheld, unfit
 
     # -- small things
 
@@ -253,6 +303,7 @@ class Service:
         rest = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
         try:
             async with asyncio.timeout(STOP_S):
+                await self._adopt_store()  # a commit that the stop has cut off may have happened or not
                 if rest:
                     await self._take(rest)
                 if self._uplink is not None:
@@ -264,6 +315,7 @@ class Service:
         if self._uplink is not None:
             self._uplink.close()
         self._store.close()
+        self._ownership.release()
         _log.info("stopped")
 
     def _now_s(self) -> int:
@@ -279,7 +331,12 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._uplink_thread, work, *arguments)
 
 
-def _point(store: Store, ref: OutboxRef):
+def _is_simulated(point: Point) -> bool:
+    q = point.fields.get("q", 0)
+    return isinstance(q, int) and bool(q & Q_SIMULATED)
+
+
+def _point(store: Store, ref: OutboxRef) -> Point | None:
     if ref.measurement in ("passages", "climate"):
         series = Series(ref.tags["site"], ref.tags["node"], ref.tags["sensor"])
         if ref.measurement == "passages":

@@ -151,6 +151,7 @@ class Session:
             found = {"node": node_name(stream.node), "next_seq": message.next_seq, "watermark": stream.watermark}
             effects.append(Note("error", "node counts backwards: wipe its log", found))
         stream.links.add(received.link)
+        stream.may_ask = True
         return [*effects, self._ack(stream, received), *self._time(stream, received)]
 
     def _live(self, stream: Stream, received: Received, message: streetwire.Live) -> list[Effect]:
@@ -176,7 +177,7 @@ class Session:
             return [self._ack(stream, received)]
         if message.previous > stream.watermark:
             self._drop("out of order")
-            return [self._ack(stream, received)]
+            return [*self._ask_again(stream, received), self._ack(stream, received)]
         name = node_name(stream.node)
         bin_start, q = self._place(stream, record, received)
         if bin_start > received.received_ms // 1000 + FUTURE_S:
@@ -300,6 +301,15 @@ class Session:
             return []
         stream.links.add(received.link)
         return [self._ack(stream, received), *self._time(stream, received)]
+
+    def _ask_again(self, stream: Stream, received: Received) -> list[Effect]:
+        # A node that has been told the watermark and still leaves records out had them acknowledged by a store that is gone.
+        # Once for each hello, since a frame lost on the way looks the same.
+        if not stream.may_ask:
+            return []
+        stream.may_ask = False
+        command = streetwire.Command(stream.node, stream.incarnation, streetwire.RESEND_FROM, stream.watermark + 1)
+        return [Reply(received.link, command)]
 
     def _ack(self, stream: Stream, received: Received) -> Reply:
         return Reply(received.link, streetwire.Ack(stream.node, stream.incarnation, stream.watermark))

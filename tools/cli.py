@@ -96,7 +96,10 @@ def run() -> int:
     from gateway.service import Service
 
     settings = config.load(shared.config)
-    logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose)
+    if shared.json:  # the log is the result: JSON lines
+        logs.set_up("json", shared.verbose, sys.stdout)
+    else:
+        logs.set_up(settings.gateway.log, shared.verbose)
 
     async def serve() -> bool:
         service = Service(settings, lambda: time.time_ns() // 1_000_000)

@@ -74,6 +74,7 @@ class SerialDriver:
         try:
             await port.write_async(frame)
         except (serial.SerialException, OSError, TypeError):
+            _end_if_cancelled()
             return False  # the reader finds out as well, and opens the port again; TypeError as in _serve
         self.stats.tx_bytes += len(frame)
         return True
@@ -96,6 +97,7 @@ class SerialDriver:
                 stats.bad_frames = bad_before + deframer.bad_frames
         except (serial.SerialException, OSError, TypeError) as error:
             # TypeError: pyserial reads from a descriptor that a close on another thread has just taken away.
+            _end_if_cancelled()
             _log.warning("port lost", link=self.link, problem=str(error))
         finally:
             self._port = None
@@ -114,10 +116,19 @@ class SerialDriver:
         return port
 
 
+def _end_if_cancelled() -> None:
+    # aioserial, cancelled, stops its thread first; what goes wrong there takes the place of the cancellation.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _blame(path: str, error: serial.SerialException) -> DeviceError | PermissionDenied:
     number = error.errno or getattr(error.__context__, "errno", None)
     if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(error):
         return DeviceError(f"port {path} is busy", is_busy=True, action="Close the program that has it open.")
     if number == errno.EACCES:
         return PermissionDenied(f"no permission for port {path}", action="sudo usermod -aG dialout $USER, then log in again.")
+    if Path(path).exists():
+        return DeviceError(f"{path} is not a serial port", found=error.strerror or error, action="See /dev/serial/by-path/.")
     return DeviceError(f"port {path} is not there", action="Plug the node in; it is waited for.")

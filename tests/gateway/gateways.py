@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streetwire
-
 from gateway import config
+from gateway.drivers.base import Driver
+from gateway.errors import DeviceError
 from gateway.service import Service
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
@@ -52,7 +53,9 @@ class Clock:
 class Gateway:
     """`async with Gateway(tmp_path, line) as gateway`; with the same folder it is the same gateway after a restart."""
 
-    def __init__(self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0) -> None:
+    def __init__(
+        self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0
+    ) -> None:
         self.clock = clock or Clock()
         ports = ", ".join(f'"{line.path}"' for line in lines)
         text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower())
@@ -76,6 +79,8 @@ class Gateway:
     async def stop(self) -> None:
         self.service.stop()
         await self.task
+        for driver in self.service.drivers.values():
+            await until(lambda driver=driver: _is_free(driver))
 
     def rows(self, query: str) -> list:
         """Straight from the disk, as another program sees it."""
@@ -105,6 +110,14 @@ class Gateway:
         await asyncio.wrap_future(self.service._store_thread.submit(work, self.service._store))
 
 
+def _is_free(driver: Driver) -> bool:
+    try:
+        driver.probe()
+    except DeviceError:  # the thread that was reading is about to wake up, and the lock goes with it
+        return False
+    return True
+
+
 class FakeUplink:
     """Stores what `answer` lets through. `sent` are all batches; `table` is what a database would hold."""
 
@@ -125,7 +138,8 @@ class FakeUplink:
         answer = self.answer(lines)
         if answer.outcome is Outcome.STORED:
             for line in lines:
-                head, fields, moment = line.split(b" ")
+                head, _, rest = line.partition(b" ")
+                fields, _, moment = rest.rpartition(b" ")
                 self.table[head + b" " + moment] = fields
         self.in_flight -= 1
         return answer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streetwire
 from node.sender import Sender
-
 from tests.gateway.parts import INCARNATION, NODE, hello, live
 
 SEQ_BLOCK = 256
@@ -86,6 +85,8 @@ class ModelNode:
             self.has_time = True
         elif message.kind == streetwire.COMMAND and message.verb == streetwire.SAY_HELLO:
             self._say_hello()
+        elif message.kind == streetwire.COMMAND and message.verb == streetwire.RESEND_FROM:
+            self.sender.resend_from(message.argument, self.uptime_s * 1000)
         self._send_due()
 
     def _send_due(self) -> None:

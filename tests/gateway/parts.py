@@ -26,9 +26,7 @@ def hello(
     boot=1, uptime_s=0, next_seq=1, *, node=NODE, incarnation=INCARNATION, first_held=0,
     sensors="radar,sht4x", platform="esp32", firmware="0.1.0", kit="pavement-radar",
 ):  # fmt: skip
-    return streetwire.Hello(
-        node, incarnation, boot, uptime_s, first_held, next_seq, 0, firmware, kit, sensors, platform
-    )
+    return streetwire.Hello(node, incarnation, boot, uptime_s, first_held, next_seq, 0, firmware, kit, sensors, platform)
 
 
 def minute(
@@ -39,9 +37,7 @@ def minute(
     `climate` is (centi-degrees, half percents, readings)."""
     total_ab, total_ba = total if total is not None else (ab, ba)
     readings = climate if climate is not None else (streetwire.NO_TEMPERATURE, streetwire.NO_HUMIDITY, 0)
-    record = streetwire.Record(
-        seq, boot, bin_start, uptime_end_s, covered_s, ab, ba, total_ab, total_ba, *readings, flags
-    )
+    record = streetwire.Record(seq, boot, bin_start, uptime_end_s, covered_s, ab, ba, total_ab, total_ba, *readings, flags)
     return streetwire.RecordMessage(node, incarnation, seq - 1 if previous is None else previous, record)
 
 

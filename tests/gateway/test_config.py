@@ -142,7 +142,10 @@ def test_where_a_node_was_at_a_moment(node, moment, site):
         ("[sites.a]\n[nodes.a3f1c2]\nsite = 'a'", "nodes.a3f1c2"),
         ("[sites.bahnhof]\n[nodes.tr-a3f1c2]", "nodes.tr-a3f1c2: expected either site or placements"),
         (MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01T00:00:00Z\n[nodes.tr-0000b2]", "nodes.tr-0000b2"),
-        (NODE + "site = 'bahnhof'\nplacements = [{site = 'bahnhof', valid_from = 2026-05-01T00:00:00Z}]", "either site or placements"),
+        (
+            NODE + "site = 'bahnhof'\nplacements = [{site = 'bahnhof', valid_from = 2026-05-01T00:00:00Z}]",
+            "either site or placements",
+        ),
         (NODE + "site = 'bahnhoff'", "nodes.tr-a3f1c2: found site 'bahnhoff', expected one that [sites] lists"),
         (MOVED + "site = 'nowhere'\nvalid_from = 2026-05-01T00:00:00Z", "found site 'nowhere'"),
         (MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01T00:00:30Z", "a whole minute with its offset"),

@@ -46,13 +46,17 @@ BOTH = pytest.mark.parametrize("log", ["text", "json"], indirect=True)
 
 
 @BOTH
-@pytest.mark.parametrize("value", ["x" * 100_000, ["y" * 100_000], {"k": "z" * 100_000}, {n: n for n in range(99_999)}, OSError("e" * 99_999)])
+@pytest.mark.parametrize(
+    "value", ["x" * 100_000, ["y" * 100_000], {"k": "z" * 100_000}, {n: n for n in range(99_999)}, OSError("e" * 99_999)]
+)
 def test_no_value_fills_the_disk(log, value):
     assert len(log(value=value)) < 2 * logs.MAX_VALUE
 
 
 @BOTH
-@pytest.mark.parametrize("text", ["a\nERROR forged", "\x1b[2J", "a\rb", "\x00", "\u2028", "\u202e", "\x85x", ["\x1b[2J"], {"k": "a\n\x1b[2J"}])
+@pytest.mark.parametrize(
+    "text", ["a\nERROR forged", "\x1b[2J", "a\rb", "\x00", "\u2028", "\u202e", "\x85x", ["\x1b[2J"], {"k": "a\n\x1b[2J"}]
+)
 def test_no_value_breaks_the_line_or_speaks_to_the_terminal(log, text):
     line = log(value=text)
     assert line.endswith("\n")

@@ -110,7 +110,9 @@ def test_nobody_is_a_zero_with_its_coverage():
     assert (point.fields["count"], point.fields["coverage"]) == (0, 1.0)
 
 
-@pytest.mark.parametrize(("covered_s", "coverage", "is_partial"), [(60, 1.0, False), (57, 0.95, False), (56, 0.9333, True), (0, 0.0, True)])
+@pytest.mark.parametrize(
+    ("covered_s", "coverage", "is_partial"), [(60, 1.0, False), (57, 0.95, False), (56, 0.9333, True), (0, 0.0, True)]
+)
 def test_less_than_95_percent_of_the_minute_is_partial(covered_s, coverage, is_partial):
     point = pipeline.passages_point(bin_(T0, 1, covered_s=covered_s, q=Q_SATURATED))
     assert point.fields["coverage"] == coverage

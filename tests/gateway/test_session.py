@@ -11,7 +11,21 @@ from gateway import session as room
 from gateway.model import Accept, GiveTime, Note, Passport, Received, Status
 from gateway.session import Session
 from tests.gateway.parts import (
-    INCARNATION, LINK, NAME, NODE, OTHER, STRANGER, T0, Desk, acked, hello, live, minute, of_kind, replies, rules,
+    INCARNATION,
+    LINK,
+    NAME,
+    NODE,
+    OTHER,
+    STRANGER,
+    T0,
+    Desk,
+    acked,
+    hello,
+    live,
+    minute,
+    of_kind,
+    replies,
+    rules,
 )  # fmt: skip
 
 
@@ -53,6 +67,16 @@ def test_a_record_that_follows_a_missing_one_waits_until_that_one_came(desk):
     assert desk.session.dropped == {"out of order": 1}
     for seq in (1, 2, 3):
         assert acked(desk.hear(minute(seq, T0 + 60 * seq), T0 + 400)) == seq
+
+
+def test_a_node_that_leaves_out_what_this_store_never_had_is_asked_for_it_once_after_each_hello(desk):
+    for _ in range(2):
+        desk.hear(hello(next_seq=9), T0 + 100)
+        asked = [replies(desk.hear(minute(n, T0 + 60), T0 + 181), streetwire.COMMAND) for n in (7, 8, 8)]
+        assert [[(c.verb, c.argument) for c in commands] for commands in asked] == [[(streetwire.RESEND_FROM, 1)], [], []]
+    desk.hear(minute(1, T0), T0 + 200)
+    desk.hear(hello(next_seq=9), T0 + 201)
+    assert replies(desk.hear(minute(7, T0 + 60), T0 + 202), streetwire.COMMAND)[0].argument == 2
 
 
 def test_skipped_sequence_numbers_are_no_hole(desk):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import streetwire
 
+import streetwire
 from gateway import model, session
 from gateway.model import Accept
 from tests.gateway.parts import INCARNATION, NODE, T0, Desk, acked, hello, live, minute, of_kind

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import streetwire
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+import streetwire
 from gateway.errors import StoreError
 from gateway.model import GiveTime, Received, Reply
 from tests.gateway.model_node import ModelNode
@@ -83,6 +83,14 @@ class Play(RuleBasedStateMachine):
     @rule()
     def the_gateway_is_killed(self):
         self.desk.restart()
+        self.to_node.clear()
+
+    @precondition(lambda self: self.node.log.capacity >= 10_000)
+    @rule()
+    def the_store_is_lost(self):
+        self.desk.store.close()
+        self.desk = Desk()
+        self.acked = 0
         self.to_node.clear()
 
     @rule()

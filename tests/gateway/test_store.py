@@ -15,7 +15,9 @@ from tests.gateway.parts import CLIMATE, INCARNATION, NAME, NODE, SERIES, T0, De
 TABLES = ("streams", "boots", "received", "bins", "climate", "facts", "silences", "outbox", "dead_letters")
 
 
-def accept(seq, start=T0, ab=1, ba=0, *, q=0, covered_s=60, climate=None, node=NODE, boot=1, site="bahnhof", sensors=("radar", "sht4x")):
+def accept(
+    seq, start=T0, ab=1, ba=0, *, q=0, covered_s=60, climate=None, node=NODE, boot=1, site="bahnhof", sensors=("radar", "sht4x")
+):
     record = minute(seq, start, ab, ba, covered_s=covered_s, climate=climate, boot=boot).record
     return Accept(node, INCARNATION, record, site, start, *sensors, q, (start + 61) * 1000)
 

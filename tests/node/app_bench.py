@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import socket
 
 from dialect import ticks_add, ticks_diff
 from ramflash import RamFlash
@@ -27,10 +27,10 @@ class _Clock:
 
     def __init__(self) -> None:
         self.now_ms = 0
-        self._silent, self._keep_open = os.pipe()
+        self._silent, self._keep_open = socket.socketpair()
 
     def fileno(self) -> int:
-        return self._silent
+        return self._silent.fileno()
 
     def idle(self, timeout_s: float | None) -> bool:
         self.now_ms += max(1, round((timeout_s or 0) * 1000))
@@ -39,27 +39,28 @@ class _Clock:
     def take_word(self) -> None: ...
 
     def close(self) -> None:
-        os.close(self._silent)
-        os.close(self._keep_open)
+        self._silent.close()
+        self._keep_open.close()
 
 
 class Bench:
-    """`passages` are (t_ms, direction); `hears` are (t_ms, message). After `run`, `said` holds (t_ms, payload)."""
+    """`passages` are (t_ms, direction); `hears` are (t_ms, message); `climate` are readings, of which the last stays.
+    After `run`, `said` holds (t_ms, payload)."""
 
-    def __init__(self, passages=(), hears=(), climate=(2150, 4850), flash=None) -> None:
+    def __init__(self, passages=(), hears=(), climate=((2150, 4850),), flash=None) -> None:
         self.flash = flash or RamFlash(blocks=8)
         self.log = RecordLog(self.flash, lambda: INCARNATION)
         self.said: list[tuple[int, bytes]] = []
         self.hears = sorted(hears, key=lambda pair: pair[0])
         self.reports_missing: list[tuple[int, int]] = []  # [(from_ms, until_ms), ...] without radar reports
         self.port_is_full: list[tuple[int, int]] = []
-        self.feeds = self.polls = 0
+        self.feeds = self.polls = self.set_ups = 0
         self.is_saturated = False
         self.frames_bad = self.faults = 0
         self.before_send = lambda message: None
         self.stalls: list[tuple[int, int]] = []  # [(at_ms, for_ms), ...]: the beat stands still
         self._passages = sorted(passages)
-        self._climate = climate
+        self._climate = list(climate)
         self._clock = _Clock()
         self._last_report_ms = 0
         ticks = (lambda: ticks_add(2**30 - 90_000, self.now_ms), ticks_diff, ticks_add, self._sleep_ms)
@@ -104,7 +105,8 @@ class Bench:
     targets = (0,) * 9
     n_targets = 0
 
-    def set_up(self) -> None: ...
+    def set_up(self) -> None:
+        self.set_ups += 1
 
     def poll(self, now_ticks, on_frame, add) -> int:
         self.polls += 1
@@ -132,7 +134,7 @@ class Bench:
 
     async def read(self, sleep_ms):
         await sleep_ms(10)
-        return self._climate
+        return self._climate.pop(0) if len(self._climate) > 1 else self._climate[0]
 
     def receive(self):
         due = [message for t_ms, message in self.hears if t_ms <= self.now_ms]

@@ -24,7 +24,7 @@ class Desk:
     def __init__(
         self, flash: Path, firmware: Path = FIRMWARE, seen=(), answers: bool = True, utc_ms: int = START_MS, watermark: int = 0
     ) -> None:
-        identity = Identity("24dcc3000001", flash, first_tick=2**30 - 90_000)  # the tick counter wraps soon
+        identity = Identity("24dcc3c30a01", flash, first_tick=2**30 - 90_000)  # the tick counter wraps soon
         self.node = NodeProcess(identity, 0, "micropython", firmware)
         self._utc_ms = utc_ms
         self.answers = answers

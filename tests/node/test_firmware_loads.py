@@ -56,6 +56,7 @@ def test_the_compiled_node_counts_and_delivers(image, tmp_path):
     with Desk(tmp_path / "flash", image, walk(20_000) + walk(40_000) + walk(70_000, -1)) as desk:
         desk.run_until(3 * MINUTE_MS + 5000)
         hello = desk.messages(streetwire.Hello)[0]
+        assert hello.node == 0xC30A01  # the end of its MAC address
         assert (hello.boot, hello.first_held, hello.next_seq) == (1, 0, 1)
         assert (hello.kit, hello.sensors, hello.platform) == ("pavement-radar", "radar,sht4x", "linux")
         timed = [r for r in desk.accepted.values() if r.bin_start]

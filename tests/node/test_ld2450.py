@@ -110,6 +110,7 @@ def test_signs_are_sign_and_magnitude_with_the_sense_inverted():
         for speed in edges + (0,):
             assert targets_in(report((x, 1, speed))) == [[(x, 1, speed)]]
     assert targets_in(report((5, 32767, 5))) == [[(5, 32767, 5)]]
+    assert targets_in(report((5, -100, 5))) == [[(5, -100, 5)]]
 
 
 def test_empty_slots_are_left_out_wherever_they_stand():

@@ -74,7 +74,8 @@ def test_turning_back_inside_the_band_is_no_passage():
 
 
 def test_turning_back_behind_the_band_is_two_passages():
-    assert walked(path(-1500, 1200) + path(1200, -1500)).directions() == [AB, BA]
+    for x in (500, 1200):
+        assert walked(path(-1500, x) + path(x, -1500)).directions() == [AB, BA]
 
 
 def jitter(chance, mm, n=300):
@@ -110,8 +111,11 @@ def test_who_comes_near_and_stays_there_is_not_counted():
 def test_who_appears_inside_the_band_counts_only_after_walking_through_it():
     assert walked(path(-200, 1500)).directions() == [AB]
     assert walked(path(200, -1500)).directions() == [BA]
+    assert walked(path(-120, 1500, speed_mm=40)).directions() == [AB]
+    assert walked(path(-20, 1500, speed_mm=40)).directions() == []  # less than the shortest path that counts
     assert walked(path(100, 1500)).directions() == []
     assert walked(path(-100, -1500)).directions() == []
+    assert walked(standing(100) + [None] * 3 + path(600, 1500)).directions() == []
 
 
 def test_a_ghost_of_a_few_reports_is_not_counted():
@@ -128,7 +132,10 @@ def test_a_ghost_of_a_few_reports_is_not_counted():
 
 
 def test_two_towards_each_other_count_once_each():
-    assert sorted(walked(path(-2000, 2000, y=1200), path(2000, -2000, y=2800)).directions()) == [BA, AB]
+    for y in (2000, 2800):
+        for first, second in ((1500, y), (y, 1500)):
+            both = walked(path(-2000, 2000, y=first), path(2000, -2000, y=second))
+            assert sorted(both.directions()) == [BA, AB]
 
 
 def test_two_in_single_file_count_twice():
@@ -138,9 +145,9 @@ def test_two_in_single_file_count_twice():
 
 
 def test_slots_that_are_renumbered_change_nothing():
-    a = path(-2000, 2000, y=1000)
-    b = path(2000, -2000, y=2000)
-    c = path(-1700, 2000, y=3200)
+    a = path(-2000, 2000, y=1300)
+    b = path(2000, -2000, y=1900)
+    c = path(-1700, 2000, y=2500)
     chance = Chance(74)
     line = Line()
     for i in range(40):
@@ -150,6 +157,15 @@ def test_slots_that_are_renumbered_change_nothing():
             targets[k], targets[other] = targets[other], targets[k]
         line.feed(*targets)
     assert sorted(line.directions()) == [BA, AB, AB]
+
+
+def test_each_report_goes_to_the_nearest_track_whatever_its_slot():
+    line = Line()
+    ahead = path(-1150, 2000)
+    behind = path(-2000, 1150)
+    for i in range(len(ahead)):
+        line.feed(*((ahead[i], behind[i]) if i < 12 else (behind[i], ahead[i])))  # one is behind the line, one before it
+    assert line.directions() == [AB, AB]
 
 
 def test_a_leaving_target_renumbers_those_behind_it():
@@ -167,6 +183,11 @@ def test_a_few_missed_reports_are_coasted_through():
         for at in (10, 14, 18):
             gaps = walk[:at] + [None] * missing + walk[at + missing :]
             assert walked(gaps).directions() == [AB], (missing, at)
+
+
+def test_reports_missed_again_and_again_are_coasted_through():
+    slow = path(-1550, 2000, speed_mm=50)  # the eleventh is missed right behind the line
+    assert walked([None if i % 3 == 2 else slow[i] for i in range(len(slow))]).directions() == [AB]
 
 
 def test_a_track_that_is_lost_for_longer_is_forgotten():
@@ -211,21 +232,25 @@ def test_reports_beyond_55_degrees_are_ignored():
 
 
 def test_two_abreast_that_read_as_one_and_split_near_the_line_count_twice():
-    one = path(-2000, 1500, y=1500)
-    hidden = path(-2000, 1500, y=2100)
-    split = [None] * 14 + hidden[14:]  # appears at x = -180, in the middle of the band
-    assert walked(one, split).directions() == [AB, AB]
+    for sign, direction in ((1, AB), (-1, BA)):
+        one = path(-2000 * sign, 1500 * sign, y=1500)
+        hidden = path(-2000 * sign, 1500 * sign, y=2100)
+        for at in (14, 16):  # appears in the band, 180 mm before the line or 80 mm behind it
+            assert walked(one, [None] * at + hidden[at:]).directions() == [direction, direction]
 
 
 def test_who_appears_beside_a_walker_for_a_moment_only_was_not_hidden():
     one = path(-2000, 1500, y=1500)
-    ghost = [None] * 17 + [(x, 2100) for x in range(210, 800, 130)]
-    assert walked(one, ghost).directions() == [AB]
+    for x_from in (-180, 210):
+        ghost = [(x, 2100) for x in range(x_from, x_from + 600, 130)]
+        assert walked(one, [None] * ((x_from + 2000) // 130) + ghost).directions() == [AB]
 
 
 def test_who_appears_beside_one_who_stands_was_not_hidden():
-    other = [None] * 10 + path(100, 1500, y=2000)
-    assert walked(standing(-300, y=1500), other).directions() == []
+    for x, x_to in ((100, 1500), (-100, -1500)):
+        other = [None] * 10 + path(x, x_to, y=2000)
+        for beside in (-300, 300):
+            assert walked(standing(beside, y=1500), other).directions() == []
 
 
 def test_saturation_is_said_while_all_slots_are_taken_for_seconds():

@@ -215,11 +215,11 @@ def test_records_of_an_older_incarnation_are_not_held():
     older = flash.content()[1]
     flash.wipe()
     log = opened(flash, incarnation=6)
-    fill(log, 1, 20)
+    fill(log, 1, 15)
     flash.cells[3][:] = older  # order 2, below the newest
     log = opened(flash)
     assert (log.incarnation, log.first_held) == (6, 1)
-    assert [uptime for _, uptime in held(log)] == list(range(1, 21))
+    assert [uptime for _, uptime in held(log)] == list(range(1, 16))
 
 
 def test_a_sector_of_another_format_is_not_held():
@@ -235,16 +235,21 @@ def test_looking_for_the_next_reads_no_more_than_its_neighbourhood():
     flash = RamFlash(blocks=20)
     log = opened(flash)
     given = fill(log, 1, 19 * SECTOR)
-    for seq in (0, 1, 50, 100, 19 * SECTOR - 2):
+    for seq in range(19 * SECTOR - 1):
         log.next_after(0)
         flash.reads = 0
         assert log.next_after(seq).seq == seq + 1
-        assert flash.reads <= 2 * SECTOR
+        assert flash.reads <= SECTOR
     flash.reads = 0
     assert log.next_after(max(given)) is None
     assert flash.reads == 0
     held(log)
     assert flash.reads <= len(given) + 20 * 2
+    opened(flash)
+    log = opened(flash)
+    flash.reads = 0
+    assert log.next_after(max(given)) is None
+    assert flash.reads <= 2 * SECTOR
 
 
 def test_the_bytes_on_flash():

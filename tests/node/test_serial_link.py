@@ -1,11 +1,14 @@
 """Frames over byte streams: never waits, costs a bounded amount, and minds nothing that it hears."""
 
 import os
+import select
 
 import pytest
 
 import streetwire
 from node.links.serial import SerialLink
+
+pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="this system cannot poll pipes")
 
 ACK = streetwire.Ack(0xC30001, 0x5EED1234, 7)
 FRAME = streetwire.encode_frame(ACK.encode())

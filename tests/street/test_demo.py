@@ -118,7 +118,7 @@ def test_a_disk_that_takes_no_more_is_one_line_and_exit_3_and_nothing_is_left_ru
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_however_it_is_stopped_nothing_is_left_running(tmp_path, sign):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "6h"]
+    command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "2h"]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
     assert running.stderr is not None
     assert "a bad cable" in running.stderr.readline()

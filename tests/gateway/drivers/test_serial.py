@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import serial
-import streetwire
 from aioserial import AioSerial
 
+import streetwire
 from gateway.drivers import serial as room
 from gateway.drivers.serial import SerialDriver
 from gateway.drivers.table import DRIVERS, open_driver
@@ -128,7 +128,9 @@ def test_garbage_between_frames_costs_nothing_but_itself(line):
     async def scenario():
         async with Running(line.path) as running:
             await running.is_open()
-            for n, noise in enumerate([b"ets Jun  8 2016 00:22:57\r\nrst:0x1\r\n", b"\x00\x00\x05\x01", b"\xff" * 3000, b"\x03\x11\x13\x7f"]):
+            for n, noise in enumerate(
+                [b"ets Jun  8 2016 00:22:57\r\nrst:0x1\r\n", b"\x00\x00\x05\x01", b"\xff" * 3000, b"\x03\x11\x13\x7f"]
+            ):
                 line.write(noise + frames(PAYLOADS[n]))
                 await until(lambda n=n: len(running.received) == n + 1)
             assert running.payloads == PAYLOADS[:4]
@@ -365,7 +367,9 @@ def test_a_node_that_takes_nothing_costs_a_moment_and_the_frame(line):
     run(scenario())
 
 
-@pytest.mark.parametrize("error", [serial.SerialException("gone"), OSError(5, "I/O"), serial.SerialTimeoutException("slow"), TypeError("fd")])
+@pytest.mark.parametrize(
+    "error", [serial.SerialException("gone"), OSError(5, "I/O"), serial.SerialTimeoutException("slow"), TypeError("fd")]
+)
 def test_whatever_a_vanishing_port_does_to_a_write_the_answer_is_false(monkeypatch, error):
     class Vanishing:
         async def write_async(self, _data):
@@ -404,6 +408,41 @@ def test_cancelling_closes_the_port_and_leaves_no_thread_that_works(line):
         run(scenario())
         run(until(is_free))
     run(until(no_threads_are_left))
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("fd"), OSError(errno.EBADF, "bad"), TimeoutError("thread"), serial.SerialException("x")]
+)
+def test_a_cancellation_is_never_taken_for_a_lost_port(monkeypatch, error):
+    class Stubborn:
+        """As aioserial behaves when it cannot stop its own thread."""
+
+        in_waiting = 0
+
+        async def wait(self, _):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise error from None
+
+        read_async = write_async = wait
+
+        def close(self):
+            pass
+
+    async def scenario():
+        driver = SerialDriver("/dev/stubborn", lambda: 0)
+        monkeypatch.setattr(driver, "_open", Stubborn)
+        reading = asyncio.create_task(driver.run(None))
+        await until(lambda: driver.stats.is_open)
+        sending = asyncio.create_task(driver.send(ACK))
+        await asyncio.sleep(0.01)
+        for task in (sending, reading):
+            task.cancel()
+            assert await asyncio.wait([task], timeout=1) == ({task}, set()), "it goes on"
+            assert task.cancelled()
+
+    run(scenario())
 
 
 def test_an_interpreter_with_a_driver_at_work_can_exit(line):

@@ -1,0 +1,38 @@
+"""One process owns a state folder: the store has one writer. The operating system lets go when the process ends, however."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gateway.errors import StoreError
+
+
+class Ownership:
+    """Holds a lock on `path`, which is made when missing and stays. StoreError while another process holds it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise StoreError(f"{path} cannot be used", found=error.strerror, action="Check the rights of its folder.") from error
+        try:
+            _lock(self._file.fileno())
+        except OSError as error:
+            self._file.close()
+            action = "Stop that one, or give this one a gateway.state_dir of its own."
+            raise StoreError(f"another gateway is running in {path.parent}", action=action) from error
+
+    def release(self) -> None:
+        self._file.close()
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

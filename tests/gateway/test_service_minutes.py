@@ -1,0 +1,255 @@
+"""gateway.service as minutes go by: status, silence, clocks that leap; and what keeps it from starting."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import sys
+import time
+
+import pytest
+
+from gateway import service as room
+from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
+from gateway.model import Gap
+from gateway.store import KEEP_S, SENT
+from gateway.uplink.file import FileUplink
+from tests.gateway.gateways import Clock, Gateway, acked, watermarks
+from tests.gateway.parts import T0, hello, live, minute
+from tests.gateway.ptys import Line, run, until
+from tests.gateway.test_store import accept
+from tests.real_parts import needs
+
+pytestmark = needs("pty")
+SPEED = 3000  # a minute in 20 ms
+
+
+class FastClock(Clock):
+    """UTC at SPEED times the pace of real time."""
+
+    def set(self, at_s):
+        self._at_s, self._since_s = at_s, time.monotonic()
+
+    def __call__(self):
+        return int((self._at_s + (time.monotonic() - self._since_s) * SPEED) * 1000)
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """The service's own pauses at the same pace."""
+
+    class Fast:
+        def __getattr__(self, name):
+            return getattr(asyncio, name)
+
+        @staticmethod
+        async def sleep(seconds):
+            await asyncio.sleep(seconds / SPEED)
+
+    monkeypatch.setattr(room, "asyncio", Fast())
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Events that the service logs."""
+    events = []
+
+    class Log:
+        def __getattr__(self, _level):
+            return lambda event, **data: events.append(event)
+
+    monkeypatch.setattr(room, "_log", Log())
+    return events
+
+
+@pytest.fixture
+def line(tmp_path):
+    line = Line(tmp_path / "port")
+    yield line
+    line.unplug()
+
+
+def of_the_day(gateway) -> int:
+    """People in the longest window."""
+    return sum(live.windows[86_400][0] for live in gateway.service._pipeline.live())
+
+
+def sent(tmp_path, measurement: str) -> list:
+    return FileUplink(tmp_path / "points").read(measurement, 0, 1 << 40)
+
+
+# -- every minute
+
+
+def test_every_minute_the_gateways_own_state_is_sent_though_no_node_speaks(tmp_path):
+    async def scenario():
+        async with Gateway(tmp_path, clock=FastClock(T0 + 30)):
+            await until(lambda: len(sent(tmp_path, "gateway_status")) >= 4)
+        rows = sent(tmp_path, "gateway_status")
+        assert all(row.time_s > T0 and row.time_s % 60 == 0 for row in rows)
+        assert {row.tags["gateway"] for row in rows} == {"gateway"}
+        assert all(row.fields["disk_free_mb"] > 0 and row.fields["dead_letters"] == 0 for row in rows)
+
+    run(scenario())
+
+
+def test_the_state_tells_what_waits_and_since_when(tmp_path, line):
+    async def scenario():
+        async with Gateway(tmp_path, line, clock=FastClock(T0 + 61), enabled=False) as gateway:
+            line.say(hello(), minute(1, T0))
+            await acked(line, 1)
+            query = (
+                "SELECT time, fields FROM facts WHERE fields LIKE '%outbox_age_s%' AND fields NOT LIKE '%\"outbox_points\": 0,%'"
+            )
+            await until(lambda: gateway.rows(query))
+            moment, fields = gateway.rows(query)[0]
+            assert moment - T0 <= json.loads(fields)["outbox_age_s"] < moment - T0 + 3600
+
+    run(scenario())
+
+
+def test_silence_becomes_a_gap_after_its_delay_and_is_resolved_by_what_follows(tmp_path, line):
+    async def scenario():
+        async with Gateway(tmp_path, line, clock=FastClock(T0 + 61)):
+            line.say(hello(), minute(1, T0))
+            await acked(line, 1)
+            await until(lambda: sent(tmp_path, "gaps"))
+            (gap,) = sent(tmp_path, "gaps")
+            assert (gap.time_s, gap.tags["reason"], gap.fields["bound"], gap.fields["resolved"]) == (T0 + 60, "silent", -1, 0)
+            assert gap.fields["until"] > T0 + 960
+            line.say(minute(2, T0 + 60))
+            await until(lambda: sent(tmp_path, "gaps")[0].fields["resolved"])
+            assert sent(tmp_path, "gaps")[0].fields["bound"] == 0
+
+    run(scenario())
+
+
+def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, said):
+    async def scenario():
+        async with Gateway(tmp_path, line, clock=FastClock(T0 + 61)) as gateway:
+            line.say(hello(), minute(1, T0))
+            await acked(line, 1)
+            original = gateway.service._store.commit
+            refused = []
+
+            def commit(effects, now_s):
+                if any(isinstance(effect, Gap) for effect in effects) and len(refused) < 2:
+                    refused.append(now_s)
+                    raise StoreError("the disk is full")
+                return original(effects, now_s)
+
+            gateway.service._store.commit = commit
+            await until(lambda: sent(tmp_path, "gaps"))
+            assert len(refused) == 2
+            assert said.count("minute not noted") == 2
+            line.say(minute(2, T0 + 60))
+            await acked(line, 2)
+
+    run(scenario())
+
+
+def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SPEED", 300)  # the minute after midnight must not be missed
+    midnight = T0 + 16 * 3600
+
+    def fill(store):
+        store.commit([accept(1, T0 - KEEP_S), accept(2, T0 - KEEP_S + 60)], T0)
+        store.settle(store.waiting(1), SENT)
+
+    async def scenario():
+        async with Gateway(tmp_path, clock=FastClock(midnight - 90), enabled=False) as gateway:
+            await gateway.in_store(fill)
+            await until(lambda: gateway.rows("SELECT max(time) FROM facts")[0][0] == midnight - 60)
+            assert len(gateway.rows("SELECT * FROM bins")) == 2, "forgotten before midnight"
+            await until(lambda: len(gateway.rows("SELECT * FROM bins")) == 1)
+            assert gateway.rows("SELECT start FROM bins") == [(T0 - KEEP_S + 60,)]
+
+    run(scenario())
+
+
+# -- clocks
+
+
+def test_a_gateway_without_time_says_nothing_of_minutes_and_accepts_once_it_has_it(tmp_path, line):
+    async def scenario():
+        clock = FastClock(30)
+        async with Gateway(tmp_path, line, clock=clock) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await asyncio.sleep(0.15)
+            assert watermarks(line) == []
+            assert gateway.rows("SELECT * FROM outbox") == []
+            clock.set(T0 + 70)
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+            await until(lambda: of_the_day(gateway) == 3)
+
+    run(scenario())
+
+
+def test_windows_are_rebuilt_when_the_clock_leaps_and_come_back_with_it(tmp_path, line, said):
+    async def scenario():
+        clock = FastClock(T0 + 70)
+        async with Gateway(tmp_path, line, clock=clock) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+            await until(lambda: of_the_day(gateway) == 3)
+            clock.set(T0 + 400 * 86_400)
+            await until(lambda: "the clock has leapt" in said)
+            await until(lambda: of_the_day(gateway) == 0)
+            clock.set(T0 + 500)
+            await until(lambda: of_the_day(gateway) == 3)
+            line.say(minute(2, T0 + 60, 2, total=(5, 0)))
+            await acked(line, 2)
+            await until(lambda: of_the_day(gateway) == 5)
+
+    run(scenario())
+
+
+# -- what keeps it from starting
+
+
+def test_a_busy_port_is_said_before_anything_has_begun(tmp_path, line):
+    async def scenario():
+        holder = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(DeviceError) as caught:
+            await Gateway(tmp_path, line).service.run()
+        os.close(holder)
+        assert (caught.value.is_busy, caught.value.exit_code) == (True, EXIT_DEVICE)
+
+    run(scenario())
+
+
+def test_a_port_that_is_not_there_keeps_nobody_from_starting(tmp_path, line):
+    missing = Line(tmp_path / "missing")
+    missing.unplug()
+
+    async def scenario():
+        gateway = Gateway(tmp_path, line, missing)
+        task = asyncio.create_task(gateway.service.run())
+        await until(lambda: gateway.service.drivers[f"serial:{line.path}"].stats.is_open)
+        line.say(hello(), minute(1, T0), live(uptime_s=70))
+        await acked(line, 1)
+        gateway.service.stop()
+        await task
+
+    run(scenario())
+
+
+def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "state").write_text("a file stands in the way")
+    with pytest.raises(ConfigError) as caught:
+        Gateway(tmp_path)
+    assert caught.value.exit_code == EXIT_ENVIRONMENT
+    assert caught.value.line() == f"gateway.state_dir: {tmp_path / 'state'}: File exists"
+
+
+def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path):
+    (tmp_path / "state" / "store.db").mkdir(parents=True)
+    with pytest.raises(StoreError) as caught:
+        Gateway(tmp_path)
+    assert caught.value.exit_code == EXIT_ENVIRONMENT
+    assert "\n" not in caught.value.line()
+    assert str(tmp_path) in caught.value.line()
