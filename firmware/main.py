@@ -30,6 +30,7 @@ def node_number():
 
 
 def main():
+    watchdog = machine.WDT(timeout=WATCHDOG_MS)  # first: whatever fails below, the board starts anew
     settings = config.load()
     partitions = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=board.LOG_PARTITION)
     if not partitions:
@@ -53,7 +54,7 @@ def main():
         SHT4x(climate_bus, board.CLIMATE_ADDRESS),
         RecordLog(partitions[0], random_u32),
         open_console(),
-        machine.WDT(timeout=WATCHDOG_MS),
+        watchdog,
     )
     for complaint in settings.complaints:
         app.say(4, complaint)

@@ -200,8 +200,8 @@ def unpack_record(body) -> Record:
 
 
 class RecordMessage(Message):
-    """A record on its way. `previous` is the sequence number of the held record before it, 0 where none is held any
-    more: numbers have gaps (they are skipped at boot), and this is how a receiver tells a gap from a loss."""
+    """A record on its way. No record is held any more between `previous` and this one: numbers have gaps (they are skipped
+    at boot), and this is how a receiver tells a gap from a frame that was lost."""
 
     kind = RECORD
 

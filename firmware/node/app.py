@@ -99,6 +99,8 @@ class App:
 
     def _end_second(self):
         self._minutes.add_second(self._frames_this_second >= QUIET_FRAMES, self._detector.is_saturated)
+        if not self._frames_this_second:  # switched off or unplugged: it forgets how it was set up
+            self._radar.is_set_up = False
         self._frames_this_second = 0
         self._second_ends_ms += SECOND_MS
         if self._second_ends_ms <= self._clock.uptime_ms:  # a stall of more than a second was not watched
@@ -109,6 +111,8 @@ class App:
     def _close_minute(self):
         record = self._minutes.close(self._bin_start, self._clock.uptime_s, self._clock.is_drifting)
         self._begin_minute()
+        if not self._radar.is_set_up:
+            self._radar.set_up()
         try:
             self._log.append(record)
         except OSError as error:

@@ -30,6 +30,7 @@ _IOCTL_BLOCKS = 4
 _IOCTL_BLOCK_SIZE = 5
 _IOCTL_ERASE = 6
 _SEQ_BLOCK = 256
+_SECTOR_TRIES = 3
 _ERASED = b"\xff" * _ENTRY_SIZE
 
 
@@ -99,7 +100,7 @@ class RecordLog:
         raise LogError("flash: %d entries in a row did not keep what was written" % (2 * self._per_sector))
 
     def _open_next_sector(self):
-        for _ in range(self._sectors):
+        for _ in range(_SECTOR_TRIES):  # each erases the oldest records: a bad flash must not take them all
             sector = (self._active + 1) % self._sectors
             self._active = sector
             self._first_seq[sector] = 0
@@ -118,7 +119,7 @@ class RecordLog:
                 self._orders[sector] = self._order
                 self._slot = 0
                 return
-        raise LogError("flash: no sector keeps its header")
+        raise LogError("flash: %d sectors in a row did not keep their headers" % _SECTOR_TRIES)
 
     # -- reading
 

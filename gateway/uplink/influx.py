@@ -78,9 +78,11 @@ class InfluxV1:
             data = answer.read(limit + 1)
             if len(data) > limit:
                 answer.close()
-            return answer.status, answer.headers, data[:limit]
-        finally:
             answer.release_conn()
+            return answer.status, answer.headers, data[:limit]
+        except urllib3.exceptions.HTTPError:
+            self._pool.clear()  # whatever else comes on this connection belongs to an answer that made no sense
+            raise
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         # Names come from our own schema; the tags are told apart from fields by GROUP BY *.

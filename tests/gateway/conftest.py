@@ -1,4 +1,4 @@
-"""A real InfluxDB server for every test of this room that wants one: started once, each test in a database of its own."""
+"""For all tests of this room: a serial line, and a real InfluxDB server, started once, with a database for each test."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import itertools
 
 import pytest
 
+from tests.gateway.ptys import Line
 from tools.street.influxd import Influxd
 
 _numbers = itertools.count()
+
+
+@pytest.fixture
+def line(tmp_path):
+    line = Line(tmp_path / "port")
+    yield line
+    line.unplug()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,9 @@ def test_a_second_owner_is_refused_with_one_line_and_may_have_it_afterwards(tmp_
 
 
 def test_a_killed_owner_leaves_nothing_to_clean_up(tmp_path):
-    code = f"from gateway.ownership import Ownership; from pathlib import Path; import os; o = Ownership(Path({str(tmp_path / 'lock')!r}))"
-    subprocess.run([sys.executable, "-c", f"{code}; os.kill(os.getpid(), 9)"])
+    code = "import os, sys, pathlib; from gateway.ownership import Ownership; owner = Ownership(pathlib.Path(sys.argv[1])); "
+    killed = subprocess.run([sys.executable, "-c", code + "os.kill(os.getpid(), 9)", str(tmp_path / "lock")])
+    assert killed.returncode == -9
     Ownership(tmp_path / "lock").release()
 
 

@@ -23,7 +23,8 @@ from tests.real_parts import needs
 CONTRACT = {
     "passages": (
         "site node sensor",
-        "count int, count_ab int, count_ba int, period_s int, coverage float, q int, rev int, revised_at int, schema int, cal string?",
+        "count int, count_ab int, count_ba int, period_s int, coverage float, q int, rev int, revised_at int, schema int, "
+        "cal string?",
     ),
     "passages_rolling": (
         "site node sensor window",

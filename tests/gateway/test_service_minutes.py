@@ -64,13 +64,6 @@ def said(monkeypatch):
     return events
 
 
-@pytest.fixture
-def line(tmp_path):
-    line = Line(tmp_path / "port")
-    yield line
-    line.unplug()
-
-
 def of_the_day(gateway) -> int:
     """People in the longest window."""
     return sum(live.windows[86_400][0] for live in gateway.service._pipeline.live())

@@ -7,7 +7,7 @@ import pytest
 from gateway.model import Gap, Loss
 from tests.gateway.parts import INCARNATION, NODE, OTHER, RATE, T0, Desk, hello, live, minute, of_kind, rules
 
-HIDDEN = RATE * 10 // 60  # what can pass between the last live message and a power cut
+HIDDEN = RATE * 18 // 60  # what can pass between the last live message and a power cut
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ class Bench:
         self.port_is_full: list[tuple[int, int]] = []
         self.feeds = self.polls = self.set_ups = 0
         self.is_saturated = False
+        self.is_set_up = True
         self.frames_bad = self.faults = 0
         self.before_send = lambda message: None
         self.stalls: list[tuple[int, int]] = []  # [(at_ms, for_ms), ...]: the beat stands still

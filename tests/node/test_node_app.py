@@ -231,3 +231,16 @@ def test_a_stall_is_not_counted_as_watched():
     bench = Bench([], [ACK])
     bench.stalls = [(5000, 4000)]
     assert 55 <= bench.run(61_000).records()[0].covered_s <= 57
+
+
+def test_a_radar_that_answered_is_set_up_once_and_one_that_did_not_once_a_minute():
+    assert Bench().run(185_000).set_ups == 1
+    mute = Bench()
+    mute.is_set_up = False
+    assert mute.run(185_000).set_ups == 1 + 3
+
+
+def test_a_radar_that_was_switched_off_is_set_up_again():
+    bench = Bench()
+    bench.reports_missing = [(10_050, 13_050)]
+    assert bench.run(65_000).set_ups == 2

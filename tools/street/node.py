@@ -150,6 +150,8 @@ class NodeProcess:
 
     def _death(self) -> NodeDied:
         self._drain()
-        code = self._process.poll()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        code = self._process.returncode
         text = self.output[-600:].decode("utf-8", "replace")
         return NodeDied(f"node {self.identity.mac} (exit code {code}) last said: {text!r}")

@@ -1,8 +1,9 @@
 # Frames over the console: the USB serial port that the board also boots and prints on.
 #
 # Rules of this file
-#   - It never waits. A read takes what is there, a byte at a time (a longer read on an ESP32's stdin waits for all of it);
-#     a write first asks whether the port takes bytes, since a USB port that nobody drains would stop the counting.
+#   - It does not wait for the other side. A read takes what is there, a byte at a time (a longer read on an ESP32's stdin
+#     waits for all of it); a write first asks whether the port takes bytes, since a USB port that nobody drains would stop
+#     the counting.
 #   - Text that MicroPython prints between frames is noise to the other side, and the frames' delimiters survive it.
 
 import select

@@ -23,7 +23,7 @@ COAST = 10
 MIN_HITS = 4
 BESIDE_MM = 1000  # from whom a newcomer may have been hidden, and from the line where that matters
 HIDDEN_HITS = 8
-HIDDEN_SPEED_MM = 30  # per frame: only who walks hides others and carries them along
+WALKING_MM = 30  # per frame: only who walks hides others and carries them along, or goes on unseen
 MIN_PATH_MM = 300
 _ALPHA = 12  # of 16
 _BETA = 3  # of 16
@@ -131,7 +131,7 @@ class LineCrossing:
         if abs(x) <= BESIDE_MM:
             for t in range(TRACKS):
                 vx = self._vx[t]
-                if self._hits[t] >= HIDDEN_HITS and abs(vx) >= HIDDEN_SPEED_MM * _SPEED_SCALE:
+                if self._hits[t] >= HIDDEN_HITS and abs(vx) >= WALKING_MM * _SPEED_SCALE:
                     distance = (self._x[t] - x) * (self._x[t] - x) + (self._y[t] - y) * (self._y[t] - y)
                     if distance < nearest:
                         nearest = distance
@@ -184,7 +184,7 @@ class LineCrossing:
             if self._misses[t] > COAST or self._misses[t] > self._hits[t]:
                 self._hits[t] = 0
                 self.active -= 1
-            else:
+            elif abs(self._vx[t]) >= WALKING_MM * _SPEED_SCALE:  # who stood on the line and is lost has not crossed it
                 self._decide(t, ticks)
 
 

@@ -54,7 +54,8 @@ def test_only_204_means_stored_and_a_status_that_nobody_named_keeps_the_data():
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (200, Outcome.HOLD), (201, Outcome.HOLD), (301, Outcome.HOLD), (302, Outcome.HOLD), (307, Outcome.HOLD), (308, Outcome.HOLD),
+        (200, Outcome.HOLD), (201, Outcome.HOLD), (301, Outcome.HOLD), (302, Outcome.HOLD), (307, Outcome.HOLD),
+        (308, Outcome.HOLD),
         (401, Outcome.HOLD), (403, Outcome.HOLD), (404, Outcome.HOLD), (413, Outcome.TOO_LARGE), (400, Outcome.REFUSED),
         (422, Outcome.REFUSED), (429, Outcome.RETRY), (500, Outcome.RETRY), (503, Outcome.RETRY), (204, Outcome.STORED),
     ],
@@ -129,7 +130,8 @@ def test_a_server_that_is_silent_keeps_the_data(impatient):
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 nonsense\r\n\r\n", b"\x00" * 100, b"HTTP/1.1 204 No Content\r\nX: " + b"y" * 99_999 + b"\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 nonsense\r\n\r\n", b"\x00" * 100,
+        b"HTTP/1.1 204 No Content\r\nX: " + b"y" * 99_999 + b"\r\n\r\n",
         b"HTTP/1.1 500 x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
         b"HTTP/1.1 500 x\r\nContent-Length: 4000\r\n\r\nshort", b"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
@@ -186,7 +188,8 @@ def test_a_query_answered_by_another_status_is_an_error(hostile, uplink, status)
 @pytest.mark.parametrize(
     ("url", "is_local"),
     [
-        ("http://127.0.0.1:8086", True), ("http://localhost", True), ("http://[::1]:8086/", True), ("https://influx.city.de", False),
+        ("http://127.0.0.1:8086", True), ("http://localhost", True), ("http://[::1]:8086/", True),
+        ("https://influx.city.de", False),
         ("http://127.0.0.1.city.de", False), ("http://10.0.0.1", False), ("http://city.de\\@127.0.0.1", False),
     ],
 )  # fmt: skip

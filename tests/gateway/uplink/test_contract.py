@@ -80,7 +80,8 @@ def test_a_row_comes_back_with_its_tags_time_and_every_field(uplink):
     (row,) = uplink.read("passages", T0, T0 + 1)
     assert (row.tags, row.time_s) == (TAGS, T0)
     assert row.fields == {
-        "count": 5, "count_ab": 5, "count_ba": 0, "period_s": 60, "coverage": 1.0, "q": 64, "rev": 2, "revised_at": T0 + 61, "schema": 1,
+        "count": 5, "count_ab": 5, "count_ba": 0, "period_s": 60, "coverage": 1.0, "q": 64, "rev": 2, "revised_at": T0 + 61,
+        "schema": 1,
     }  # fmt: skip
 
 

@@ -1,0 +1,145 @@
+"""gateway.service: what goes to the server, in which order, and what never does."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gateway import service as room
+from gateway.delivery import Backoff
+from gateway.model import Q_SIMULATED
+from gateway.store import DEAD, SENT, SUPPRESSED
+from gateway.uplink.base import Answer, Outcome
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked
+from tests.gateway.parts import NAME, OTHER, T0, hello, live, minute
+from tests.gateway.ptys import run, until
+from tests.real_parts import needs
+
+pytestmark = needs("pty")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(room, "DISK_PAUSE_S", 0.02)
+    monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
+
+
+def test_one_request_at_a_time_and_the_newest_value_last(tmp_path, line):
+    gate = threading.Event()
+    uplink = FakeUplink(lambda _lines: (gate.wait(5), Answer(Outcome.STORED))[1])
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink) as gateway:
+            line.say(hello(), minute(1, T0, 3, covered_s=20, total=(3, 0)))
+            await until(lambda: uplink.sent)
+            line.say(minute(2, T0, 4, covered_s=40, total=(7, 0)))  # the bin grows while it is on its way
+            await acked(line, 2)
+            gate.set()
+            await until(lambda: gateway.rows("SELECT state, rev FROM outbox") == [(SENT, 1)])
+        assert uplink.most_in_flight == 1
+        assert [b"count=%di" % n in line for n, line in zip((3, 7), uplink.lines(b"passages"), strict=True)] == [True, True]
+        assert len(uplink.table) == 1
+
+    run(scenario())
+
+
+def test_trouble_with_the_server_loses_nothing_and_ends_by_itself(tmp_path, line):
+    answers = [Answer(Outcome.RETRY, "away"), Answer(Outcome.HOLD, "HTTP 404"), Answer(Outcome.RETRY, "away", 0.01)]
+    uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else Answer(Outcome.STORED))
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await until(lambda: uplink.table)
+            await until(lambda: gateway.rows("SELECT state FROM outbox") == [(SENT,)])
+        assert len(uplink.sent) == 4
+
+    run(scenario())
+
+
+def test_a_refused_line_becomes_a_dead_letter_and_all_others_arrive(tmp_path, line):
+    def answer(lines):
+        return Answer(Outcome.REFUSED, "400 bad") if any(b"count=5i" in line for line in lines) else Answer(Outcome.STORED)
+
+    uplink = FakeUplink(answer)
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink, clock=Clock(T0 + 9000), wait_s=0.1) as gateway:
+            line.say(hello(), *(minute(n, T0 + 60 * n, n, total=(n * (n + 1) // 2, 0)) for n in range(1, 10)))
+            await until(lambda: len(uplink.table) == 8)
+            await until(lambda: gateway.rows("SELECT count(*) FROM dead_letters") == [(1,)])
+            ((text, reason),) = gateway.rows("SELECT line, reason FROM dead_letters")
+            assert ("count=5i" in text, reason) == (True, "400 bad")
+            assert gateway.rows(f"SELECT time FROM outbox WHERE state = {DEAD}") == [(T0 + 300,)]
+
+    run(scenario())
+
+
+def test_a_point_that_the_schema_refuses_becomes_a_dead_letter_and_all_others_arrive(tmp_path, line):
+    def poison(store):
+        store.add_gateway_status("gw", T0 - 60, {"outbox_points": 1, "outbox_age_s": 1, "dead_letters": 1.5})
+
+    async def scenario():
+        async with Gateway(tmp_path, line) as gateway:
+            await gateway.in_store(poison)
+            line.say(hello(), minute(1, T0, 3))
+            await until(lambda: gateway.stored() == {T0: 3})
+            await until(lambda: gateway.rows("SELECT count(*) FROM dead_letters") == [(1,)])
+            assert "dead_letters" in gateway.rows("SELECT reason FROM dead_letters")[0][0]
+            assert gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)]
+
+    run(scenario())
+
+
+# -- simulated data stay here
+
+
+def simulated_and_real(line):
+    line.say(hello(platform="unix"), minute(1, T0, 3, climate=(2000, 100, 3)), live(uptime_s=90))
+    line.say(hello(node=OTHER), minute(1, T0, 4, node=OTHER))
+
+
+def test_nothing_of_a_simulated_node_goes_to_a_server_that_is_not_local(tmp_path, line):
+    uplink = FakeUplink(is_local=False)
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink) as gateway:
+            simulated_and_real(line)
+            await until(lambda: uplink.lines(b"tr-0000b2"))
+            await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
+            states = dict(gateway.rows("SELECT tags LIKE '%a3f1c2%', min(state) FROM outbox GROUP BY 1"))
+            assert states == {0: SENT, 1: SUPPRESSED}
+        assert not uplink.lines(NAME.encode())
+
+    run(scenario())
+
+
+def test_simulated_data_say_so_where_they_may_go(tmp_path, line):
+    uplink = FakeUplink(is_local=True)
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink):
+            simulated_and_real(line)
+            await until(lambda: uplink.lines(b"passages") and uplink.lines(b"climate"))
+        for sent in uplink.lines(b"passages") + uplink.lines(b"climate"):
+            q = int(sent.partition(b",q=")[2].partition(b"i")[0])
+            assert bool(q & Q_SIMULATED) == (NAME.encode() in sent)
+
+    run(scenario())
+
+
+def test_what_was_simulated_stays_so_though_its_node_calls_itself_a_board_later(tmp_path, line):
+    uplink = FakeUplink(is_local=False)
+
+    async def scenario():
+        async with Gateway(tmp_path, line, enabled=False):
+            line.say(hello(platform="unix"), minute(1, T0, 3, climate=(2000, 100, 3)))
+            await acked(line, 1)
+            line.say(hello(platform="esp32"), minute(2, T0 + 60, 5, total=(8, 0)))
+            await acked(line, 2)
+        async with Gateway(tmp_path, line, uplink=uplink) as gateway:
+            await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
+        assert [b"count=5i" in sent for sent in uplink.lines(b"")] == [True]
+
+    run(scenario())
