@@ -26,6 +26,9 @@ _PAIR = "user and password_file together or neither"
 _PLACEHOLDER = re.compile(r"<.*>|example\.(org|com|net)|changeme", re.IGNORECASE)
 
 
+_NO_OTHER_KEYS = Field(json_schema_extra={"additionalProperties": False})  # what editors need to hear as well
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -126,8 +129,8 @@ class Config(_Section):
     gateway: GatewayConfig = GatewayConfig()
     serial: SerialConfig = SerialConfig()
     uplink: UplinkConfig = UplinkConfig()
-    sites: dict[Annotated[str, Field(pattern=_ID)], SiteConfig] = {}
-    nodes: dict[Annotated[str, Field(pattern=r"^tr-[0-9a-f]{6}$")], NodeConfig] = {}
+    sites: Annotated[dict[Annotated[str, Field(pattern=_ID)], SiteConfig], _NO_OTHER_KEYS] = {}
+    nodes: Annotated[dict[Annotated[str, Field(pattern=r"^tr-[0-9a-f]{6}$")], NodeConfig], _NO_OTHER_KEYS] = {}
 
     def site_of(self, node: str, at_s: int) -> str | None:
         """Where a node was at a moment; None for an unknown node or before its first placement."""
@@ -232,12 +235,28 @@ def _problem(source: str, detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{source}: {key}: missing"
     expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = expected.replace("String should match", "text of the")
+    for theirs, ours in _PLAIN_WORDS:
+        expected = re.sub(theirs, ours, expected)
     found = detail["input"]
     if isinstance(found, str):  # a secret that should not be here is not repeated
         found = re.sub(r"(://)[^/\s]*@", r"\1...@", found)
     shown = "" if isinstance(found, (dict, BaseModel)) else f" found {found!r},"
     return f"{source}: {key + ':' if key else ''}{shown} expected {expected}".replace("  ", " ")
+
+
+# What the library says -> what a technician understands.
+_PLAIN_WORDS = (
+    (r"String should match pattern", "text of the pattern"),
+    (r"String should have at least (\d+) characters?", r"text of at least \1 character"),
+    (r"String should have at most (\d+) characters?", r"text of at most \1 characters"),
+    (r"a valid dictionary or instance of \w+", "a table of keys"),
+    (r"a valid dictionary", "a table of keys"),
+    (r"a valid boolean", "true or false"),
+    (r"a valid integer", "a whole number"),
+    (r"a valid list", "a list in square brackets"),
+    (r"a valid string", "text in quotes"),
+    (r"a valid datetime", "a time such as 2026-05-01T00:00:00Z"),
+)
 
 
 def _known_keys(where: list[str]) -> list[str]:

@@ -263,8 +263,9 @@ class Session:
     def _close_gap(
         self, stream: Stream, record: streetwire.Record, site: str, bin_start: int, received: Received
     ) -> list[Effect]:
+        rate = self._rules.greatest_rate(site)
         silence = self._silences.pop(stream.node, None)
-        if silence:
+        if silence:  # its site may have left the configuration since
             site, start = silence.site, silence.start_s
             if bin_start <= start:
                 return [replace(silence, until_s=start, bound=0, resolved_s=received.received_ms // 1000)]
@@ -278,7 +279,7 @@ class Session:
         # Minutes without a record. Within one boot the totals have told how many people they held; across a boot the node
         # may have been dark.
         same_boot = record.boot == stream.last_boot
-        bound = 0 if same_boot else -(-self._rules.greatest_rate(site) * (bin_start - start) // 60)
+        bound = 0 if same_boot else -(-rate * (bin_start - start) // 60)
         return [Gap(site, stream.node, silence.reason if silence else "dark", start, bin_start, bound)]
 
     # -- small things

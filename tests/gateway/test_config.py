@@ -110,7 +110,7 @@ def test_where_a_node_was_at_a_moment(node, moment, site):
         ("[gateway]\nid = 'a b'", "gateway.id"),
         ("[gateway]\nlog = 'xml'", "expected 'text' or 'json'"),
         ("[gateway]\nstate_dir = 5", "gateway.state_dir: found 5"),
-        ("[serial]\nports = '/dev/ttyUSB0'", "serial.ports: found '/dev/ttyUSB0', expected a valid list"),
+        ("[serial]\nports = '/dev/ttyUSB0'", "serial.ports: found '/dev/ttyUSB0', expected a list in square brackets"),
         ("[serial]\nports = [1]", "serial.ports.0: found 1"),
         ("[uplink]\nenabled = 'yes'", "uplink.enabled: found 'yes'"),
         ("[uplink]\nenabled = 1", "uplink.enabled: found 1"),

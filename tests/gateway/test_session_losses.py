@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.model import Gap, Loss
@@ -223,6 +225,9 @@ def test_a_silence_is_closed_where_it_was_opened_though_the_node_has_moved():
     desk.hear(hello(), T0)
     desk.hear(minute(1, T0, boot=1), T0 + 61)
     silence(desk, T0 + 1000)
+    only_the_new_site_is_configured = {"jahnplatz": RATE}
+    desk.rules = replace(desk.rules, greatest_rate=only_the_new_site_is_configured.__getitem__)
+    desk.restart()
     effects = desk.hear(minute(256, T0 + 1800, previous=1, boot=2), T0 + 1861)
     assert [(gap.site, gap.reason) for gap in of_kind(effects, Gap)] == [("bahnhof", "silent")]
 
