@@ -12,9 +12,12 @@ from gateway.model import node_name
 from gateway.store import QUEUED, SENT
 
 if TYPE_CHECKING:
+    from gateway.uplink.base import Row, Uplink
     from tools.street.server import Server
     from tools.street.walkers import Crossing
     from tools.street.world import Post
+
+Bins = Counter[tuple[str, int, str]]  # (node, start of the minute, direction) -> people
 
 # People per hour and node up to which a raw total may be off by so much: the floor that every detector must reach.
 FLOORS = ((100, 0.16), (300, 0.15), (600, 0.20), (1200, 0.28))
@@ -47,65 +50,93 @@ def close(
     run's fingerprint."""
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
-        placed: dict[tuple[int, int, int], int] = {
-            (node, incarnation, seq): start
-            for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
-        }
-        fingerprint = _fingerprint(db)
+        expected = _expected(posts, db)
         points = db.execute("SELECT count(*) FROM outbox WHERE state = ?", (SENT,)).fetchone()[0]
         dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
-    expected: Counter[tuple[str, int, str]] = Counter()
-    counted = {"ab": 0, "ba": 0}
-    for post in posts:
-        number = post.node.identity.node
-        totals = post.cable.witness.counted()
-        for direction, in_records, in_live in zip(counted, totals, post.cable.witness.live, strict=True):
-            counted[direction] += max(in_records, in_live)
-        for (incarnation, seq), record in post.cable.witness.records.items():
-            start: int = placed.get((number, incarnation, seq), 0) or record.bin_start
-            expected[node_name(number), start, "ab"] += record.d_ab
-            expected[node_name(number), start, "ba"] += record.d_ba
+        fingerprint = _fingerprint(db)
+    counted = _counted(posts)
+    from_s = start_ms // 1000 - 3600
     reader = server.reader()
-    from_s, to_s = start_ms // 1000 - 3600, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S
-    stored: Counter[tuple[str, int, str]] = Counter()
-    for row in reader.read("passages", from_s, to_s):
-        stored[row.tags["node"], row.time_s, "ab"] += int(str(row.fields["count_ab"]))
-        stored[row.tags["node"], row.time_s, "ba"] += int(str(row.fields["count_ba"]))
-    flagged = sum(int(str(row.fields["people"])) for row in reader.read("losses", from_s, to_s))
-    flagged += sum(
-        max(0, int(str(row.fields["bound"])))
-        for row in reader.read("gaps", from_s, to_s)
-        if not int(str(row.fields["resolved"]))
-    )
+    stored, flagged = _on_server(reader, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
     reader.close()
+    # What only the live totals know was counted too, though no record holds it.
     missing = (expected - stored).total() + sum(counted.values()) - expected.total()
+    lost, duplicated = max(0, missing - flagged), (stored - expected).total()
     people = truth.total()
     error = (sum(counted.values()) - people) / people if people else 0.0
     floor = floor_for(people / (duration_ms / 3_600_000) / len(posts))
-    result: dict[str, object] = {
+    complaints = _complaints(lost, duplicated, flagged, people)
+    closed = not complaints
+    if abs(error) > floor:
+        complaints.append(f"counted {error:+.1%} against the truth, more than {floor:.0%}")
+    return {
         "truth": {"ab": truth["ab"], "ba": truth["ba"]},
         "counted": counted,
         "stored": {key: sum(n for (_, _, direction), n in stored.items() if direction == key) for key in ("ab", "ba")},
-        "lost": max(0, missing - flagged),
-        "duplicated": (stored - expected).total(),
+        "lost": lost,
+        "duplicated": duplicated,
         "flagged": flagged,
         "points": points,
         "dead_letters": dead,
         "error": round(error, 4),
         "error_floor": floor,
         "run": fingerprint,
+        "closed": closed,
+        "ok": not complaints,
+        "complaints": complaints,
     }
+
+
+def _counted(posts: list[Post]) -> dict[str, int]:
+    """What the nodes counted, by the witnesses at their ports: records, or live totals where they know of more."""
+    counted = {"ab": 0, "ba": 0}
+    for post in posts:
+        witness = post.cable.witness
+        for direction, in_records, in_live in zip(counted, witness.counted(), witness.live, strict=True):
+            counted[direction] += max(in_records, in_live)
+    return counted
+
+
+def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
+    """What the server must hold: every record the witnesses heard, in the minute that it names or was placed in."""
+    placed: dict[tuple[int, int, int], int] = {
+        (node, incarnation, seq): start
+        for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
+    }
+    expected: Bins = Counter()
+    for post in posts:
+        number = post.node.identity.node
+        for (incarnation, seq), record in post.cable.witness.records.items():
+            start: int = placed.get((number, incarnation, seq), 0) or record.bin_start
+            expected[node_name(number), start, "ab"] += record.d_ab
+            expected[node_name(number), start, "ba"] += record.d_ba
+    return expected
+
+
+def _on_server(reader: Uplink, from_s: int, to_s: int) -> tuple[Bins, int]:
+    """(what the server holds, how many people it has flagged as missing)."""
+    stored: Bins = Counter()
+    for row in reader.read("passages", from_s, to_s):
+        stored[row.tags["node"], row.time_s, "ab"] += _number(row, "count_ab")
+        stored[row.tags["node"], row.time_s, "ba"] += _number(row, "count_ba")
+    flagged = sum(_number(row, "people") for row in reader.read("losses", from_s, to_s))
+    open_gaps = [row for row in reader.read("gaps", from_s, to_s) if not _number(row, "resolved")]
+    return stored, flagged + sum(max(0, _number(row, "bound")) for row in open_gaps)
+
+
+def _number(row: Row, name: str) -> int:
+    return int(str(row.fields[name]))
+
+
+def _complaints(lost: int, duplicated: int, flagged: int, people: int) -> list[str]:
     complaints = []
-    if result["lost"]:
-        complaints.append(f"{result['lost']} people lost without a word")
-    if result["duplicated"]:
-        complaints.append(f"{result['duplicated']} people stored twice")
+    if lost:
+        complaints.append(f"{lost} people lost without a word")
+    if duplicated:
+        complaints.append(f"{duplicated} people stored twice")
     if flagged > FLAGGED_SHARE * people:
         complaints.append(f"{flagged} people flagged as lost, more than 1 % of {people}")
-    closed = not complaints
-    if abs(error) > floor:
-        complaints.append(f"counted {error:+.1%} against the truth, more than {floor:.0%}")
-    return result | {"closed": closed, "ok": not complaints, "complaints": complaints}
+    return complaints
 
 
 def _fingerprint(db: sqlite3.Connection) -> str:
