@@ -64,8 +64,9 @@ def test_no_value_breaks_the_line_or_speaks_to_the_terminal(log, text):
 
 
 @pytest.mark.parametrize("log", ["json"], indirect=True)
-def test_umlauts_are_kept(log):
+def test_what_can_be_read_is_kept_and_what_cannot_is_spelt_out(log):
     assert json.loads(log(value="Straße"))["value"] == "Straße"
+    assert json.loads(log(value="Straße\x1b[2J\n"))["value"] == "Straße\\x1b[2J\\n"
 
 
 def test_details_are_said_only_when_asked_for(capsys):

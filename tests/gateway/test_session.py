@@ -134,7 +134,9 @@ def test_who_has_not_introduced_itself_is_asked_to(desk):
         effects = desk.hear(message, T0 + 61)
         assert [c.verb for c in replies(effects, streetwire.COMMAND)] == [streetwire.SAY_HELLO]
         assert acked(effects) is None
-    desk.hear(hello(node=OTHER), T0 + 62)
+    assert desk.session.dropped == {"not introduced": 2}
+    introduced = desk.hear(hello(node=OTHER), T0 + 62)
+    assert [note.event for note in of_kind(introduced, Note)] == ["node introduced"]
     assert acked(desk.hear(minute(1, T0, 1, node=OTHER), T0 + 63)) == 1
 
 
@@ -175,6 +177,12 @@ def test_the_site_is_that_of_the_minute_not_of_the_arrival():
 def test_a_refusal_is_said_once_in_ten_minutes_whatever_the_clock_does(desk):
     said = [len(of_kind(desk.hear(live(node=STRANGER), T0 + s), Note)) for s in (0, 1, 599, 600, 601, -7200, -7199)]
     assert said == [1, 0, 0, 1, 0, 1, 0]
+
+
+def test_a_refusal_names_the_node_and_each_of_them_once():
+    session = Session(rules(known=()))
+    heard = [session.hear(Received(live(node=node).encode(), LINK, T0 * 1000)) for node in (NODE, OTHER, NODE)]
+    assert [[note.data["node"] for note in notes] for notes in heard] == [["tr-a3f1c2"], ["tr-0000b2"], []]
 
 
 def test_a_node_that_counts_backwards_is_said(desk):
@@ -286,6 +294,7 @@ def test_a_line_from_the_node_is_a_note_with_its_level(desk):
 
 
 def test_streams_are_bounded():
+    assert room.MAX_NODES == 256
     session = Session(rules())
     for n in range(room.MAX_NODES + 50):
         session.hear(Received(hello(incarnation=n).encode(), LINK, T0 * 1000))
@@ -297,7 +306,7 @@ def test_boots_are_bounded_and_the_one_with_records_stays(desk):
     desk.hear(minute(1, T0, 5, boot=1), T0 + 61)
     for boot in range(2, 40):
         desk.hear(hello(boot=boot), T0 + 62)
-    assert len(desk.session._streams[NODE, INCARNATION].boots) <= 8
+    assert len(desk.session._streams[NODE, INCARNATION].boots) == 8
     losses = of_kind(desk.hear(minute(2, T0 + 60, 1, boot=1, total=(6, 0)), T0 + 122), room.Loss)
     assert losses == []
 

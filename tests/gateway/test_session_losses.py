@@ -241,6 +241,20 @@ def test_the_silence_of_a_wiped_node_ends_with_its_new_log(desk):
     assert silence(desk, T0 + 1260) == []
 
 
+@pytest.mark.parametrize("new", [INCARNATION - 1, INCARNATION + 1])
+def test_the_newest_log_of_a_node_decides_whether_it_is_silent(desk, new):
+    desk.hear(minute(40, T0, previous=0), T0 + 61)
+    desk.hear(hello(incarnation=new), T0 + 400)
+    desk.hear(minute(1, T0 + 840, incarnation=new), T0 + 901)
+    desk.restart()  # streams come back in any order
+    assert silence(desk, T0 + 1500) == []
+    assert [start_s for _, start_s, _, _ in silence(desk, T0 + 1900)] == [900]
+
+
+def test_no_silence_begins_before_a_node_was_heard(desk):
+    assert [gap for gap in of_kind(desk.session.check_silence(T0 + 9000), Gap) if gap.start_s < T0] == []
+
+
 def test_every_node_has_a_silence_of_its_own(desk):
     desk.hear(hello(node=OTHER), T0)
     desk.hear(minute(1, T0), T0 + 61)

@@ -27,6 +27,10 @@ def test_the_minute_that_the_node_names_is_taken_as_it_is(desk):
     assert placed(desk.hear(minute(1, T0 - 86_400 * 20, uptime_end_s=99), T0 + 100)) == (T0 - 86_400 * 20, 0)
 
 
+def test_the_first_minute_that_is_believed(desk):
+    assert placed(desk.hear(minute(1, session.EARLIEST_S), T0 + 100)) == (session.EARLIEST_S, 0)
+
+
 def test_a_minute_named_before_the_first_street_is_no_name(desk):
     start, q = placed(desk.hear(minute(1, session.EARLIEST_S - 60, uptime_end_s=60), T0 + 100))
     assert (start, q) == (T0, model.Q_TIME_HELD)
