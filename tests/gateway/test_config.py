@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway import config
 from gateway.config import Config
@@ -67,6 +68,7 @@ def test_nothing_is_needed_and_nothing_leaves_the_machine():
     assert parse("") == Config()
     assert Config().uplink.enabled is False
     assert config.load(None, {}) == Config()
+    assert (Config().uplink.batch_points, Config().uplink.batch_wait_s) == (500, 5)
 
 
 def test_everything_arrives_typed():
@@ -125,8 +127,8 @@ def test_where_a_node_was_at_a_moment(node, moment, site):
         ("[uplink]\ndatabase = '" + "x" * 65 + "'", "uplink.database"),
         ("[uplink]\nuser = 'changeMe'\npassword_file = '/x'", "a real value instead of the placeholder"),
         ("[uplink]\nuser = ''\npassword_file = '/x'", "uplink.user"),
-        ("[uplink]\nuser = 'x'", "user and password_file together or neither"),
-        ("[uplink]\npassword_file = '/x'", "user and password_file together or neither"),
+        ("[uplink]\nuser = 'x'", "found only user, expected user and password_file together or neither"),
+        ("[uplink]\npassword_file = '/x'", "found only password_file, expected user and password_file together or neither"),
         ("[uplink]\nbatch_points = 0", "uplink.batch_points: found 0"),
         ("[uplink]\nbatch_points = 5001", "uplink.batch_points: found 5001"),
         ("[uplink]\nbatch_points = 5.0", "uplink.batch_points: found 5.0"),
@@ -214,6 +216,22 @@ def test_whatever_stands_where_a_section_should_be_it_is_said_and_nothing_breaks
         assert error.problems
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["gateway = 3", "sites = 3\n[nodes.tr-a3f1c2]\nsite = 'a'", "nodes = 3", NODE + "placements = 3", NODE + "placements = [3]"],
+)
+def test_a_value_where_a_section_should_be_is_said_even_if_the_environment_wants_to_write_into_it(text):
+    assert problems(text, TROTTOIR_GATEWAY__ID="gw-1")
+
+
+def test_what_is_checked_cannot_be_changed_or_built_half():
+    with pytest.raises(ValidationError):
+        Config().uplink.batch_points = 7  # type: ignore[misc]
+    for half in ({"user": "gw"}, {"password_file": Path("/secret")}):
+        with pytest.raises(ValidationError):
+            config.UplinkConfig(**half)
+
+
 # -- the file
 
 
@@ -228,7 +246,8 @@ def test_a_file_in_another_encoding_names_the_line(tmp_path):
     path.write_bytes("[sites.a]\nname = 'Straße'\n".encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
         config.load(path, {})
-    assert "line 2, expected UTF-8" in caught.value.line()
+    assert caught.value.line().startswith(f"{path}: ")
+    assert "line 2" in caught.value.line()
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):

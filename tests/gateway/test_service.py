@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_a_stop_while_the_disk_is_slow_acknowledges_only_what_is_committed(tmp_p
     run(scenario())
 
 
-def test_a_stop_gives_the_port_back_and_closes_the_uplink(tmp_path, line):
+def test_a_stop_gives_everything_back(tmp_path, line):
     uplink = FakeUplink()
 
     async def scenario():
@@ -216,6 +217,8 @@ def test_a_stop_gives_the_port_back_and_closes_the_uplink(tmp_path, line):
             pass
         assert uplink.is_closed
         assert not [driver for driver in gateway.service.drivers.values() if driver.stats.is_open]
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("store", "uplink"))]
+        assert not (tmp_path / "state" / "store.db-wal").exists(), "the store was not closed"
 
     run(scenario())
 

@@ -15,8 +15,9 @@ from gateway import service as room
 from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
 from gateway.model import Gap
 from gateway.store import KEEP_S, SENT
+from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
-from tests.gateway.gateways import Clock, Gateway, acked, watermarks
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
 from tests.gateway.parts import T0, hello, live, minute
 from tests.gateway.ptys import Line, run, until
 from tests.gateway.test_store import accept
@@ -160,6 +161,26 @@ def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkey
             assert gateway.rows("SELECT start FROM bins") == [(T0 - KEEP_S + 60,)]
 
     run(scenario())
+
+
+def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(tmp_path, monkeypatch):
+    pauses = []
+
+    class Log:
+        def __getattr__(self, _level):
+            return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
+
+    monkeypatch.setattr(room, "_log", Log())
+    away, there = Answer(Outcome.RETRY, "away"), Answer(Outcome.STORED)
+    answers = [away, away, away, there, away, away, there]
+    uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)
+
+    async def scenario():
+        async with Gateway(tmp_path, clock=FastClock(T0 + 30), uplink=uplink):
+            await until(lambda: not answers)
+
+    run(scenario())
+    assert pauses == [0.8, 1.5, 3.0, 0.8, 1.5]  # a quarter less than 1, 2, 4: the jitter of these tests
 
 
 # -- clocks

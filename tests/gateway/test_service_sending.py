@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -25,6 +26,38 @@ def short_pauses(monkeypatch):
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
+def test_points_wait_for_company(tmp_path, line):
+    uplink = FakeUplink()
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink, clock=Clock(T0 + 9000), wait_s=0.25):
+            line.say(hello())
+            for seq in range(1, 6):
+                line.say(minute(seq, T0 + 60 * seq))
+                await acked(line, seq)
+            await until(lambda: len(uplink.table) == 5)
+        assert len(uplink.sent) <= 2
+
+    run(scenario())
+
+
+def test_with_nothing_to_send_nobody_asks(tmp_path, line):
+    asked = []
+
+    async def scenario():
+        async with Gateway(tmp_path, line) as gateway:
+            original = gateway.service._store.waiting
+            gateway.service._store.waiting = lambda limit: (asked.append(limit), original(limit))[1]
+            line.say(hello(), minute(1, T0, 3))
+            await until(lambda: gateway.stored() == {T0: 3})
+            await asyncio.sleep(0.05)
+            before = len(asked)
+            await asyncio.sleep(0.15)
+            assert len(asked) == before
+
+    run(scenario())
+
+
 def test_one_request_at_a_time_and_the_newest_value_last(tmp_path, line):
     gate = threading.Event()
     uplink = FakeUplink(lambda _lines: (gate.wait(5), Answer(Outcome.STORED))[1])
@@ -44,7 +77,14 @@ def test_one_request_at_a_time_and_the_newest_value_last(tmp_path, line):
     run(scenario())
 
 
-def test_trouble_with_the_server_loses_nothing_and_ends_by_itself(tmp_path, line):
+def test_trouble_with_the_server_is_said_and_loses_nothing_and_ends_by_itself(tmp_path, line, monkeypatch):
+    said = []
+
+    class Log:
+        def __getattr__(self, level):
+            return lambda event, **data: said.append((level, data["reason"])) if event == "server takes nothing" else None
+
+    monkeypatch.setattr(room, "_log", Log())
     answers = [Answer(Outcome.RETRY, "away"), Answer(Outcome.HOLD, "HTTP 404"), Answer(Outcome.RETRY, "away", 0.01)]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else Answer(Outcome.STORED))
 
@@ -54,6 +94,7 @@ def test_trouble_with_the_server_loses_nothing_and_ends_by_itself(tmp_path, line
             await until(lambda: uplink.table)
             await until(lambda: gateway.rows("SELECT state FROM outbox") == [(SENT,)])
         assert len(uplink.sent) == 4
+        assert said == [("warning", "away"), ("error", "HTTP 404"), ("warning", "away")]
 
     run(scenario())
 

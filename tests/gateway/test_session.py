@@ -285,9 +285,20 @@ def test_status_every_five_minutes_with_what_the_node_told(desk):
 
 
 def test_a_line_from_the_node_is_a_note_with_its_level(desk):
-    notes = [of_kind(desk.hear(streetwire.Log(NODE, INCARNATION, n, 12, "hot")), Note)[0] for n in (3, 4, 6)]
-    assert [note.level for note in notes] == ["warning", "warning", "info"]
+    notes = [of_kind(desk.hear(streetwire.Log(NODE, INCARNATION, n, 12, "hot")), Note)[0] for n in (3, 4, 5, 6)]
+    assert [note.level for note in notes] == ["warning", "warning", "info", "info"]
     assert notes[0].data == {"node": NAME, "uptime_s": 12, "text": "hot"}
+
+
+def test_what_only_a_gateway_says_is_ignored_from_a_node(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    for message in (
+        streetwire.Ack(NODE, INCARNATION, 99),
+        streetwire.Time(NODE, INCARNATION, 5),
+        streetwire.Command(NODE, INCARNATION, streetwire.RESEND_FROM, 1),
+    ):
+        assert desk.hear(message, T0 + 70) == []
+    assert acked(desk.hear(minute(2, T0 + 60), T0 + 121)) == 2
 
 
 # -- bounded
@@ -322,5 +333,6 @@ def test_complaints_are_bounded():
 def test_bytes_without_meaning_are_said_once_in_ten_minutes_for_each_link():
     session = Session(rules())
     notes = [session.hear(Received(b"?" * n, link, T0 * 1000)) for n in range(50) for link in ("a", "b")]
-    assert sum(len(effects) for effects in notes) == 2
+    said = [note.data for effects in notes for note in effects]
+    assert said == [{"link": link, "detail": "too short"} for link in ("a", "b")]
     assert session.dropped == {"undecodable": 100}

@@ -45,6 +45,21 @@ def test_a_hole_before_the_first_record_of_a_boot_is_found_too(desk):
     assert losses(desk.hear(minute(9, T0 + 600, 1, previous=0, total=(14, 5)), T0 + 661)) == [("given_up", 18, 18)]
 
 
+@pytest.mark.parametrize("missing", [(1, 0), (0, 1), (0, 7), (7, 0), (3, 4)])
+def test_a_hole_in_one_direction_is_a_hole(desk, missing):
+    first = desk.hear(minute(9, T0 + 600, 1, 1, previous=0, boot=5, total=(1 + missing[0], 1 + missing[1])), T0 + 661)
+    assert losses(first) == [("given_up", sum(missing), sum(missing))]
+
+
+def test_a_boot_that_nobody_witnessed_began_at_nobody(desk):
+    assert losses(desk.hear(minute(1, T0, 2, 3, boot=5), T0 + 61)) == []
+
+
+def test_totals_that_went_back_prove_nothing(desk):
+    desk.hear(minute(1, T0, 3, 2, total=(300, 200)), T0 + 61)
+    assert losses(desk.hear(minute(2, T0 + 60, 1, 0, total=(5, 5)), T0 + 121)) == []
+
+
 def test_a_hole_is_told_once_and_survives_a_restart_of_the_gateway(desk):
     desk.hear(minute(1, T0, 3, total=(3, 0)), T0 + 61)
     desk.restart()
@@ -75,6 +90,17 @@ def test_live_totals_prove_what_a_power_cut_took(desk):
     first = desk.hear(minute(256, T0 + 60, 0, 0, previous=1, boot=2, total=(0, 0)), T0 + 121)
     assert losses(first) == [("power_cut", 5, 5 + HIDDEN)]
     assert losses(desk.hear(minute(257, T0 + 120, 0, 0, boot=2, total=(0, 0)), T0 + 181)) == []
+
+
+def test_what_a_power_cut_took_belongs_to_the_minute_that_was_open(desk):
+    desk.hear(minute(1, T0 + 3540, 3, total=(3, 0)), T0 + 3600)
+    desk.hear(live(1, 90, 7, 0), T0 + 3630)
+    (loss,) = of_kind(desk.hear(minute(256, T0 + 7200, previous=1, boot=2), T0 + 7261), Loss)
+    assert loss.at_s == T0 + 3600
+    desk.hear(hello(incarnation=5), T0 + 9000)
+    desk.hear(live(1, 90, 7, 0, incarnation=5), T0 + 9000)
+    (loss,) = of_kind(desk.hear(minute(1, T0 + 9000, boot=2, incarnation=5), T0 + 9061), Loss)
+    assert loss.at_s == T0 + 9000
 
 
 def test_live_totals_older_than_the_record_prove_nothing(desk):

@@ -81,9 +81,16 @@ def test_the_very_first_record_of_an_unknown_time_goes_to_the_minute_of_its_arri
     assert placed(desk.hear(minute(1, 0, boot=5), T0 + 619)) == (T0 + 600, model.Q_TIME_UNKNOWN)
 
 
-def test_an_uptime_that_makes_no_sense_places_nothing_before_the_first_street():
+def test_a_long_uptime_is_placed_to_the_minute():
     desk = Desk()
-    desk.hear(hello(uptime_s=2**32 - 1), T0)
+    desk.hear(hello(uptime_s=30 * 86_400), T0)
+    assert placed(desk.hear(minute(1, 0, uptime_end_s=86_400), T0 + 61))[0] == T0 - 29 * 86_400 - 60
+
+
+@pytest.mark.parametrize("uptime_s", [2**32 - 1, 800_000_000])
+def test_an_uptime_that_makes_no_sense_places_nothing_before_the_first_street(uptime_s):
+    desk = Desk()
+    desk.hear(hello(uptime_s=uptime_s), T0)
     assert placed(desk.hear(minute(1, 0, uptime_end_s=60), T0 + 30)) == (T0, model.Q_TIME_UNKNOWN)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from gateway import model
+from gateway.errors import StoreError
 from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Status
 from gateway.store import DEAD, KEEP_S, QUEUED, SENT, SUPPRESSED, Store
 from tests.gateway.parts import CLIMATE, INCARNATION, NAME, NODE, SERIES, T0, Desk, hello, live, minute
@@ -64,6 +65,13 @@ def test_a_failure_in_the_middle_of_a_batch_leaves_nothing(store):
         store.commit(batch, T0 + 121)
     assert everything(store) == before
     assert store.commit([accept(2, T0 + 60)], T0 + 121) != []  # and it works on
+
+
+def test_a_statement_that_fails_leaves_nothing_and_the_store_works_on(store):
+    with pytest.raises(StoreError):
+        store.commit([accept(1), accept(2, T0 + 60, site=None)], T0 + 121)
+    assert not any(everything(store).values())
+    assert len(store.commit([accept(1), accept(2, T0 + 60)], T0 + 121)) == 2
 
 
 def test_the_journal_and_the_sync_are_those_that_survive_a_power_cut(store):
@@ -202,6 +210,14 @@ def test_the_state_of_the_outbox(store):
     assert store.outbox_state() == (1, T0 + 180, 1)
 
 
+def test_a_nodes_health_is_queued(store):
+    fields = {"uptime_s": 9, "boot": 2, "fw": "0.1.0"}
+    store.commit([Status("bahnhof", NODE, T0 + 5, fields)], T0 + 5)
+    (ref,) = store.waiting(9)
+    assert (ref.measurement, ref.tags, ref.time_s) == ("node_status", {"site": "bahnhof", "node": NAME}, T0 + 5)
+    assert store.facts(ref) == fields
+
+
 def test_facts_are_queued_again_when_they_change(store):
     for until, bound in ((T0 + 900, -1), (T0 + 1200, 40)):
         store.commit([Gap("bahnhof", NODE, "silent", T0, until, bound)], until)
@@ -281,6 +297,15 @@ def test_forget_never_drops_what_waits(store):
     assert store.count_bin(SERIES, T0) is not None
     assert store.climate_bin(CLIMATE, T0) is not None
     assert all(store.facts(ref) for ref in waiting if ref.measurement in ("losses", "gaps"))
+
+
+@pytest.mark.parametrize("waits", ["passages", "climate"])
+def test_of_count_and_climate_each_waits_for_itself(store, waits):
+    store.commit([accept(1, climate=(2000, 100, 1))], T0 + 61)
+    store.settle([ref for ref in store.waiting(9) if ref.measurement != waits], SENT)
+    store.forget(T0 + 100 * KEEP_S)
+    assert (store.count_bin(SERIES, T0) is not None) == (waits == "passages")
+    assert (store.climate_bin(CLIMATE, T0) is not None) == (waits == "climate")
 
 
 def test_the_watermark_outlives_the_records(store):

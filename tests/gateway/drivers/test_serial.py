@@ -135,6 +135,7 @@ def test_unplugged_and_plugged_in_again_under_the_same_name(line, said):
             await until(lambda: len(running.received) == 4)
             assert running.payloads == PAYLOADS[:4], "half a frame of before was glued to one of after"
             assert running.driver.stats.opens == 4
+            assert running.driver.stats.rx_bytes == len(frames(PAYLOADS[3])), "bytes count from the opening"
             assert [event for event, _ in said].count("port lost") == 3
 
     run(scenario())
