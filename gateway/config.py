@@ -1,12 +1,11 @@
 """TOML -> typed configuration. All mistakes at once, each with file, key, value and what was expected.
 
 Order of precedence: environment `TROTTOIR_SECTION__KEY`, the file, defaults. Secrets are never in the file: it names a file
-that holds them, readable by nobody else.
+that holds them, readable by nobody else, or a systemd credential.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -15,16 +14,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from gateway import mistakes
 from gateway.errors import ConfigError
+from gateway.words import Say
 
 _ID = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _ENVIRONMENT = "TROTTOIR_"
-_PAIR = "user and password_file together or neither"
 _PLACEHOLDER = re.compile(r"<.*>|example\.(org|com|net)|changeme", re.IGNORECASE)
-
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+PAGE_OFF = "off"
 
 _NO_OTHER_KEYS = Field(json_schema_extra={"additionalProperties": False})  # what editors need to hear as well
 
@@ -37,12 +40,45 @@ def _path(value: object) -> object:
     return Path(value) if isinstance(value, str) else value
 
 
+def _mistake(kind: str) -> PydanticCustomError:
+    """What a value should have been: the message `expected.<kind>`."""
+    return PydanticCustomError(kind, kind)  # type: ignore[arg-type]
+
+
 class GatewayConfig(_Section):
     id: Annotated[str, Field(pattern=_ID, description="names this gateway in gateway_status")] = "gateway"
     state_dir: Annotated[Path, Field(description="folder of the store")] = Path("/var/lib/trottoir")
     log: Annotated[Literal["text", "json"], Field(description="form of the log on stderr")] = "text"
 
+    page: Annotated[str, Field(description="address of the live page, 127.0.0.1:8377; off for none")] = "127.0.0.1:8377"
+    timezone: Annotated[str, Field(description="where a day on the page begins and ends")] = "Europe/Berlin"
+
     _state_dir = field_validator("state_dir", mode="before")(_path)
+
+    @field_validator("page")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        found = _ADDRESS.fullmatch(value)
+        if value != PAGE_OFF and (found is None or int(found[2]) > 65535):
+            raise _mistake("address")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, LookupError):
+            raise _mistake("timezone") from None
+        return value
+
+    @property
+    def page_address(self) -> tuple[str, int] | None:
+        """(host, port) of the page; None where it is off."""
+        if self.page == PAGE_OFF:
+            return None
+        host, _, port = self.page.rpartition(":")
+        return host.strip("[]"), int(port)
 
 
 class SerialConfig(_Section):
@@ -51,47 +87,64 @@ class SerialConfig(_Section):
 
 class UplinkConfig(_Section):
     enabled: Annotated[bool, Field(description="nothing leaves this machine until true")] = False
-    api: Annotated[Literal["v1", "file"], Field(description="v1: InfluxDB 1.x; file: line protocol in files")] = "v1"
+    api: Annotated[
+        Literal["v1", "v2", "file"],
+        Field(description="v1: InfluxDB 1.x; v2: InfluxDB 2 and 3, VictoriaMetrics; file: line protocol in files"),
+    ] = "v1"
     url: Annotated[str, Field(pattern=r"^https?://[^/\s@\\?#]+/?$", description="root of the server")] = "http://127.0.0.1:8086"
-    database: Annotated[str, Field(min_length=1, max_length=64)] = "trottoir"
-    user: Annotated[str | None, Field(min_length=1)] = None
+    database: Annotated[str, Field(min_length=1, max_length=64, description="of api = v1")] = "trottoir"
+    user: Annotated[str | None, Field(min_length=1, description="of api = v1, with password_file")] = None
     password_file: Annotated[Path | None, Field(description="file of mode 0600 that holds the password")] = None
+    org: Annotated[str, Field(max_length=120, description="organisation, of api = v2")] = ""
+    bucket: Annotated[str, Field(min_length=1, max_length=120, description="of api = v2")] = "trottoir"
+    token_file: Annotated[Path | None, Field(description="file of mode 0600 that holds the token, of api = v2")] = None
     folder: Annotated[Path, Field(description="where api = file writes")] = Path("/var/lib/trottoir/points")
     batch_points: Annotated[int, Field(ge=1, le=5000)] = 500
     batch_wait_s: Annotated[int, Field(ge=1, le=300, description="how long points wait for company")] = 5
 
-    _paths = field_validator("password_file", "folder", mode="before")(_path)
+    _paths = field_validator("password_file", "token_file", "folder", mode="before")(_path)
 
-    @field_validator("url", "database", "user")
+    @field_validator("url", "database", "user", "org", "bucket")
     @classmethod
     def _no_placeholder(cls, value: str | None) -> str | None:
         if value is not None and _PLACEHOLDER.search(value):
-            raise ValueError("a real value instead of the placeholder")
+            raise _mistake("placeholder")
         return value
 
     @model_validator(mode="after")
     def _user_has_password(self) -> UplinkConfig:
         if (self.user is None) != (self.password_file is None):
-            raise ValueError(_PAIR)
+            raise _mistake("pair")
         return self
 
     def read_password(self) -> str | None:
         """The secret. ConfigError if its file is missing or open to others."""
-        if self.password_file is None:
-            return None
-        try:
-            mode = self.password_file.stat().st_mode
-            text = self.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError([f"uplink.password_file: {self.password_file}: {error.strerror}"]) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError([f"uplink.password_file: {self.password_file}: found {error.reason}, expected UTF-8"]) from error
-        if not text:
-            raise ConfigError([f"uplink.password_file: {self.password_file}: found nothing in it, expected the password"])
-        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-            found = f"mode {stat.S_IMODE(mode):04o}"
-            raise ConfigError([f"uplink.password_file: found {found}, expected 0600: chmod 600 {self.password_file}"])
-        return text
+        return _secret("password_file", self.password_file)
+
+    def read_token(self) -> str | None:
+        """Like `read_password`."""
+        return _secret("token_file", self.token_file)
+
+
+def _secret(key: str, named: Path | None) -> str | None:
+    if named is None:
+        return None
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd's, which lets nobody else in
+    is_credential = bool(credentials) and not named.is_absolute()
+    path = Path(credentials or "", named) if is_credential else named
+    about: dict[str, object] = {"key": key, "file": path}
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError([Say("config.secret-file", {**about, "found": error})]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Say("config.secret-not-utf8", {**about, "found": error.reason})]) from error
+    if not text:
+        raise ConfigError([Say("config.secret-empty", about)])
+    if os.name == "posix" and not is_credential and mode & 0o077:
+        raise ConfigError([Say("config.secret-open", {**about, "found": f"{mode:04o}"})])
+    return text
 
 
 class SiteConfig(_Section):
@@ -108,7 +161,7 @@ class PlacementConfig(_Section):
     @classmethod
     def _whole_minute(cls, value: datetime) -> datetime:
         if value.tzinfo is None or value.second or value.microsecond:  # TOML's offsets are whole minutes
-            raise ValueError("a whole minute with its offset, such as 2026-05-01T00:00:00Z")
+            raise _mistake("whole_minute")
         return value
 
 
@@ -121,7 +174,7 @@ class NodeConfig(_Section):
     @model_validator(mode="after")
     def _has_a_place(self) -> NodeConfig:
         if (self.site is None) == (not self.placements):
-            raise ValueError("either site or placements")
+            raise _mistake("one_place")
         return self
 
 
@@ -148,10 +201,11 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
         try:
             text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         except OSError as error:
-            raise ConfigError([f"{path}: {error.strerror}"]) from error
+            raise ConfigError([Say("config.system", {"file": path, "found": error})]) from error
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
-            raise ConfigError([f"{path}: found {error.reason} in line {line}, expected UTF-8"]) from error
+            problem = Say("config.not-utf8", {"found": error.reason, "line": line})
+            raise ConfigError([mistakes.at(str(path), problem)]) from error
     return parse(text, str(path) if path else "defaults", environment)
 
 
@@ -160,63 +214,36 @@ def parse(text: str, source: str, environment: Mapping[str, str]) -> Config:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{source}: not TOML: {error}"]) from error
+        raise ConfigError([mistakes.at(source, Say("config.not-toml", {"found": error}))]) from error
     problems, said_by = _override(raw, environment)
-    problems += [f"{source}: {problem}" for problem in (*_dangling_sites(raw), *_half_pairs(raw))]
+    problems += [mistakes.at(source, problem) for problem in (*mistakes.dangling_sites(raw), *mistakes.half_pairs(raw))]
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        details = [detail for detail in error.errors() if detail["msg"] != f"Value error, {_PAIR}"]
-        found = [_problem(said_by.get(detail["loc"][:2], source), detail) for detail in details]
+        details = [detail for detail in error.errors() if detail["type"] != "pair"]  # said by half_pairs
+        found = [mistakes.explain(Config, said_by.get(detail["loc"][:2], source), detail) for detail in details]
         raise ConfigError([*problems, *found]) from error
     if problems:
         raise ConfigError(problems)
     return config
 
 
-def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[str], dict[tuple[int | str, ...], str]]:
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[Say], dict[tuple[int | str, ...], str | Say]]:
     # Returns problems, and which key was said by which variable.
-    problems = []
-    said_by: dict[tuple[int | str, ...], str] = {}
+    problems: list[Say] = []
+    said_by: dict[tuple[int | str, ...], str | Say] = {}
+    known = [name for name in Config.model_fields if name not in ("sites", "nodes")]
     for name, value in environment.items():
         section, double, key = name.removeprefix(_ENVIRONMENT).lower().partition("__")
         if not name.startswith(_ENVIRONMENT) or not double:
             continue
-        if section not in Config.model_fields or section in ("sites", "nodes"):
-            problems.append(f"environment {name}: found section {section!r}, expected gateway, serial or uplink")
+        if section not in known:
+            problems.append(Say("config.section", {"name": name, "found": section, "expected": ", ".join(known)}))
             continue
         if isinstance(raw.setdefault(section, {}), dict):  # else it is a mistake in the file, said with all others
             raw[section][key] = _environment_value(value)
-            said_by[section, key] = f"environment {name}"
+            said_by[section, key] = Say("config.environment", {"name": name})
     return problems, said_by
-
-
-def _dangling_sites(raw: dict[str, Any]) -> list[str]:
-    # Looked up in the raw text, so that it is said together with every other mistake.
-    nodes, sites = raw.get("nodes"), raw.get("sites", {})
-    problems = []
-    if not isinstance(sites, dict):
-        return []
-    for name, node in nodes.items() if isinstance(nodes, dict) else ():
-        if not isinstance(node, dict):
-            continue
-        placements = node.get("placements")
-        listed = placements if isinstance(placements, list) else []
-        places = [node.get("site"), *(p.get("site") for p in listed if isinstance(p, dict))]
-        problems += [
-            f"nodes.{name}: found site {site!r}, expected one that [sites] lists"
-            for site in places
-            if isinstance(site, str) and site not in sites
-        ]
-    return problems
-
-
-def _half_pairs(raw: dict[str, Any]) -> list[str]:
-    uplink = raw.get("uplink")
-    if not isinstance(uplink, dict) or ("user" in uplink) == ("password_file" in uplink):
-        return []
-    found = "user" if "user" in uplink else "password_file"
-    return [f"uplink: found only {found}, expected {_PAIR}"]
 
 
 def _environment_value(text: str) -> object:
@@ -224,49 +251,3 @@ def _environment_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:  # plain words need no quotes in an environment
         return text
-
-
-def _problem(source: str, detail: Any) -> str:
-    where = [str(part) for part in detail["loc"] if part != "[key]"]
-    key = ".".join(where)
-    if detail["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), n=1)
-        return f"{source}: {key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
-    if detail["type"] == "missing":
-        return f"{source}: {key}: missing"
-    expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    for theirs, ours in _PLAIN_WORDS:
-        expected = re.sub(theirs, ours, expected)
-    found = detail["input"]
-    if isinstance(found, str):  # a secret that should not be here is not repeated
-        found = re.sub(r"(://)[^/\s]*@", r"\1...@", found)
-    shown = "" if isinstance(found, (dict, BaseModel)) else f" found {found!r},"
-    return f"{source}: {key + ':' if key else ''}{shown} expected {expected}".replace("  ", " ")
-
-
-# What the library says -> what a technician understands.
-_PLAIN_WORDS = (
-    (r"String should match pattern", "text of the pattern"),
-    (r"String should have at least (\d+) characters?", r"text of at least \1 character"),
-    (r"String should have at most (\d+) characters?", r"text of at most \1 characters"),
-    (r"a valid dictionary or instance of \w+", "a table of keys"),
-    (r"a valid dictionary", "a table of keys"),
-    (r"a valid boolean", "true or false"),
-    (r"a valid integer", "a whole number"),
-    (r"a valid list", "a list in square brackets"),
-    (r"a valid string", "text in quotes"),
-    (r"a valid datetime", "a time such as 2026-05-01T00:00:00Z"),
-)
-
-
-def _known_keys(where: list[str]) -> list[str]:
-    model: Any = Config
-    for part in where:
-        annotation = {"sites": SiteConfig, "nodes": NodeConfig}.get(part)
-        if annotation is not None:
-            model = annotation
-        elif part == "placements":
-            model = PlacementConfig
-        elif part in getattr(model, "model_fields", {}):
-            model = model.model_fields[part].annotation
-    return list(getattr(model, "model_fields", {}))

@@ -1,9 +1,14 @@
 """The few errors a user can meet. Each says what was found, what was expected and what to do, and carries an exit code.
 
+What is said stands in the message catalogue, under the section `error`; the error carries the key and the data.
 Errors of a protocol (`streetwire.WireError`) never get here: they are counted where the bytes arrive.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.words import Language, Say
 
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1
@@ -19,35 +24,34 @@ EXIT_INTERRUPTED = 130
 
 
 class TrottoirError(Exception):
-    """`found` what stood there, `expected` what should have, `action` what the reader can do about it."""
+    """`key` names the message `error.<key>`, `data` its values."""
 
     exit_code = EXIT_BUG
 
-    def __init__(self, what: str, *, found: object = None, expected: str = "", action: str = "") -> None:
-        self.what = what
-        self.found = found
-        self.expected = expected
-        self.action = action
+    def __init__(self, key: str, **data: object) -> None:
+        self.key = key
+        self.data = data
         super().__init__(self.line())
 
-    def line(self) -> str:
+    def line(self, language: Language = "en") -> str:
         """One line for a person."""
-        text = self.what
-        if self.found is not None:
-            text += f": found {self.found}"
-        if self.expected:
-            text += f", expected {self.expected}"
-        return f"{text}. {self.action}" if self.action else text
+        return Say(f"error.{self.key}", self.data).line(language)
 
 
 class ConfigError(TrottoirError):
-    """One or more wrong values; `problems` has a line for each."""
+    """One or more wrong values; `problems` has a message for each."""
 
     exit_code = EXIT_ENVIRONMENT
 
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
+    def __init__(self, problems: Sequence[Say]) -> None:
+        self.problems = list(problems)
+        super().__init__("config")
+
+    def lines(self, language: Language = "en") -> list[str]:
+        return [problem.line(language) for problem in self.problems]
+
+    def line(self, language: Language = "en") -> str:
+        return "\n".join(self.lines(language))
 
 
 class StoreError(TrottoirError):
@@ -61,9 +65,9 @@ class DeviceError(TrottoirError):
 
     exit_code = EXIT_DEVICE
 
-    def __init__(self, what: str, *, is_busy: bool = False, found: object = None, action: str = "") -> None:
-        self.is_busy = is_busy
-        super().__init__(what, found=found, action=action)
+    @property
+    def is_busy(self) -> bool:
+        return self.key == "port-busy"
 
 
 class PermissionDenied(TrottoirError):

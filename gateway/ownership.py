@@ -15,13 +15,12 @@ class Ownership:
         try:
             self._file = path.open("ab")
         except OSError as error:
-            raise StoreError(f"{path} cannot be used", found=error.strerror, action="Check the rights of its folder.") from error
+            raise StoreError("lock-unusable", path=path, found=error) from error
         try:
             _lock(self._file.fileno())
         except OSError as error:
             self._file.close()
-            action = "Stop that one, or give this one a gateway.state_dir of its own."
-            raise StoreError(f"another gateway is running in {path.parent}", action=action) from error
+            raise StoreError("store-taken", folder=path.parent) from error
 
     def release(self) -> None:
         self._file.close()

@@ -35,6 +35,7 @@ from gateway.session import EARLIEST_S, Rules, Session
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 from gateway.uplink.table import open_uplink
+from gateway.words import Say
 
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
@@ -57,7 +58,7 @@ class Service:
         try:
             config.gateway.state_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError([f"gateway.state_dir: {error.filename}: {error.strerror}"]) from error
+            raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
         self._store = Store(config.gateway.state_dir / "store.db")
         self._uplink: Uplink | None = open_uplink(config.uplink) if config.uplink.enabled else None

@@ -350,7 +350,7 @@ def _series_tags(series: Series) -> dict[str, str]:
 
 def _disk_error(path: Path, error: sqlite3.Error) -> StoreError:
     if "full" in str(error):
-        return StoreError(f"the disk that holds {path} is full", action="Free some space; nodes keep their records meanwhile.")
-    return StoreError(f"{path} cannot be used", found=error, action="Check the disk and the rights of its folder.")
+        return StoreError("store-full", path=path)
+    return StoreError("store-unusable", path=path, found=error)
 
 

@@ -27,6 +27,7 @@ from gateway.errors import (
     ConfigError,
     TrottoirError,
 )
+from gateway.words import Say
 from tools.terminal import UsageError, say, shared, show
 
 VERSION = "0.1.0"
@@ -79,7 +80,7 @@ def demo(
     from tools.demo_command import run_demo
 
     if shared.config is not None:
-        raise UsageError("--config", found=shared.config, expected="nothing", action="The demo makes its own configuration.")
+        raise UsageError("demo-config", found=shared.config)
     return run_demo(seed, nodes, outage, duration, stay, interpreter)
 
 
@@ -110,7 +111,7 @@ def run() -> int:
     try:
         return EXIT_INTERRUPTED if asyncio.run(serve()) else EXIT_OK
     except OSError as error:  # the folder of the store cannot be made
-        raise ConfigError([f"gateway.state_dir: {error.filename}: {error.strerror}"]) from error
+        raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
 
 
 @config_app.command
@@ -125,7 +126,7 @@ def check() -> int:
         settings = config.load(shared.config)
         settings.uplink.read_password()
     except ConfigError as error:
-        show({"ok": False, "problems": error.problems}, "\n".join(error.problems))
+        show({"ok": False, "problems": error.lines()}, error.line())
         return EXIT_ENVIRONMENT
     show({"ok": True, "problems": []}, f"{shared.config or 'defaults'}: good")
     return EXIT_OK

@@ -29,7 +29,7 @@ class DemoError(TrottoirError):
 
 def run_demo(seed: int, nodes: int, outage: str | None, duration: str, stay: bool, interpreter: str) -> int:
     if os.name != "posix":
-        raise DemoError("the demo needs pseudo terminals, which this system lacks", action="Run it on Linux or macOS.")
+        raise DemoError("demo-system")
     from tools.street import demo
     from tools.street.gateway_process import GatewayDied
     from tools.street.influxd import ServerFailed
@@ -49,9 +49,9 @@ def run_demo(seed: int, nodes: int, outage: str | None, duration: str, stay: boo
     try:
         result = demo.run(plan, screen.tell, screen.progress, screen.keep, done)
     except (GatewayDied, NodeDied, ServerFailed) as error:
-        raise DemoError(str(error)) from error
+        raise DemoError("demo-failed", found=error) from error
     except OSError as error:
-        raise DemoError(f"{error.filename or 'the demo'}: {error.strerror}") from error
+        raise DemoError("demo-file", file=error.filename, found=error) from error
     finally:
         screen.close()
     return EXIT_OK if result["ok"] else EXIT_CHECK_FAILED
@@ -63,11 +63,11 @@ def make_plan(seed: int, nodes: int, outage: str | None, duration: str, interpre
 
     seconds = int(parse_duration(duration).total_seconds())
     if not SHORTEST_S <= seconds <= LONGEST_S:
-        raise UsageError("--duration", found=duration, expected="10m to 7d")
+        raise UsageError("usage", option="--duration", found=duration, expected="10m to 7d")
     if not 1 <= nodes <= 8:
-        raise UsageError("--nodes", found=nodes, expected="1 to 8")
+        raise UsageError("usage", option="--nodes", found=nodes, expected="1 to 8")
     if interpreter not in ("auto", "micropython", "cpython"):
-        raise UsageError("--interpreter", found=interpreter, expected="auto, micropython or cpython")
+        raise UsageError("usage", option="--interpreter", found=interpreter, expected="auto, micropython or cpython")
     start_s = 0 if seconds > 12 * 3600 else 10 * 3600
     if outage is None:
         begin = seconds * 1000 * 2 // 5
@@ -80,11 +80,11 @@ def make_plan(seed: int, nodes: int, outage: str | None, duration: str, interpre
 def _outage(text: str, start_s: int, seconds: int) -> tuple[int, int]:
     found = _OUTAGE.match(text)
     if not found:
-        raise UsageError("--outage", found=repr(text), expected="HH:MM-HH:MM")
+        raise UsageError("usage", option="--outage", found=repr(text), expected="HH:MM-HH:MM")
     first, last = (int(found[k]) * 3600 + int(found[k + 1]) * 60 - start_s for k in (1, 3))
     if not 0 <= first < last <= seconds:
         begin, end = _clock(start_s), _clock(start_s + min(seconds, 86_400 - start_s))
-        raise UsageError("--outage", found=text, expected=f"a stretch inside the street's {begin} to {end}")
+        raise UsageError("usage", option="--outage", found=text, expected=f"a stretch inside the street's {begin} to {end}")
     return first * 1000, last * 1000
 
 

@@ -45,5 +45,5 @@ def parse_duration(text: str) -> timedelta:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = text[:-1], text[-1:]
     if not number.isdecimal() or len(number) > 9 or unit not in units:
-        raise UsageError("--duration", found=repr(text), expected="a whole number with its unit, such as 30m, 6h or 24h")
+        raise UsageError("duration", found=repr(text))
     return timedelta(seconds=int(number) * units[unit])

@@ -126,9 +126,9 @@ def _end_if_cancelled() -> None:
 def _blame(path: str, error: serial.SerialException) -> DeviceError | PermissionDenied:
     number = error.errno or getattr(error.__context__, "errno", None)
     if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(error):
-        return DeviceError(f"port {path} is busy", is_busy=True, action="Close the program that has it open.")
+        return DeviceError("port-busy", port=path)
     if number == errno.EACCES:
-        return PermissionDenied(f"no permission for port {path}", action="sudo usermod -aG dialout $USER, then log in again.")
+        return PermissionDenied("port-denied", port=path)
     if Path(path).exists():
-        return DeviceError(f"{path} is not a serial port", found=error.strerror or error, action="See /dev/serial/by-path/.")
-    return DeviceError(f"port {path} is not there", action="Plug the node in; it is waited for.")
+        return DeviceError("port-none", port=path, found=error)
+    return DeviceError("port-missing", port=path)

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from gateway.drivers.base import Clock, Driver
 from gateway.errors import ConfigError
+from gateway.words import Say
 
 # scheme: (module, class)
 DRIVERS = {
@@ -17,6 +18,6 @@ def open_driver(spec: str, clock: Clock) -> Driver:
     """`scheme:rest` -> a driver that is not running yet. ConfigError for an unknown scheme."""
     scheme, colon, rest = spec.partition(":")
     if not colon or scheme not in DRIVERS:
-        raise ConfigError([f"{spec!r} is not a link: expected one of {', '.join(f'{name}:' for name in DRIVERS)}"])
+        raise ConfigError([Say("config.no-link", {"found": spec, "expected": ", ".join(f"{name}:" for name in DRIVERS)})])
     module, name = DRIVERS[scheme]
     return getattr(import_module(module), name)(rest, clock)

@@ -100,13 +100,13 @@ class InfluxV1:
         try:
             status, _, data = self._ask("GET", address, MAX_ANSWER)
             if status != 200:
-                raise UplinkError("query failed", found=f"HTTP {status}", expected="200")
+                raise UplinkError("query-failed", found=f"HTTP {status}", url=self._url)
             result = json.loads(data)["results"][0]
             problem = result.get("error")
         except (urllib3.exceptions.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise UplinkError("query failed", found=error, action=f"Is {self._url} an InfluxDB 1.x server?") from error
+            raise UplinkError("query-failed", found=error, url=self._url) from error
         if problem is not None:
-            raise UplinkError("query failed", found=problem)
+            raise UplinkError("query-failed", found=problem, url=self._url)
         return result
 
     def close(self) -> None:

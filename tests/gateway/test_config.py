@@ -57,8 +57,8 @@ def problems(text: str, **environment: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, **environment)
     assert caught.value.exit_code == EXIT_ENVIRONMENT
-    assert all("\n" not in problem for problem in caught.value.problems)
-    return caught.value.problems
+    assert all("\n" not in problem for problem in caught.value.lines())
+    return caught.value.lines()
 
 
 # -- what it gives
@@ -238,7 +238,7 @@ def test_what_is_checked_cannot_be_changed_or_built_half():
 def test_a_file_that_is_not_there_is_one_clear_line(tmp_path):
     with pytest.raises(ConfigError) as caught:
         config.load(tmp_path / "none.toml", {})
-    assert caught.value.problems == [f"{tmp_path / 'none.toml'}: No such file or directory"]
+    assert caught.value.lines() == [f"{tmp_path / 'none.toml'}: No such file or directory"]
 
 
 def test_a_file_in_another_encoding_names_the_line(tmp_path):
@@ -274,7 +274,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_defaults():
     [
         ("TROTTOIR_UPLINK__BATCH_POINTS", "0", "TROTTOIR_UPLINK__BATCH_POINTS: uplink.batch_points: found 0"),
         ("TROTTOIR_UPLINK__BATCHPOINTS", "5", "did you mean 'batch_points'"),
-        ("TROTTOIR_NODES__A", "{}", "found section 'nodes', expected gateway, serial or uplink"),
+        ("TROTTOIR_NODES__A", "{}", "found section 'nodes', expected gateway, serial, uplink"),
         ("TROTTOIR_GATWAY__ID", "x", "found section 'gatway'"),
     ],
 )

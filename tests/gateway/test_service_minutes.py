@@ -131,7 +131,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
             def commit(effects, now_s):
                 if any(isinstance(effect, Gap) for effect in effects) and len(refused) < 2:
                     refused.append(now_s)
-                    raise StoreError("the disk is full")
+                    raise StoreError("store-full", path="store.db")
                 return original(effects, now_s)
 
             gateway.service._store.commit = commit

@@ -117,7 +117,7 @@ class Play(RuleBasedStateMachine):
         try:
             if self.disk_fails:
                 self.disk_fails = False
-                raise StoreError("full")
+                raise StoreError("store-full", path="store.db")
             self.desk.commit(effects)
         except StoreError:
             self.desk.restart()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway import config, service
 from tests.gateway.ptys import Line
@@ -29,6 +30,8 @@ WRONG = '[gateway]\nlog = "xml"\nidd = "x"\n[uplink]\nbatch_points = 0\n'
 def no_environment(monkeypatch):
     for name in [name for name in os.environ if name.startswith("TROTTOIR_")]:
         monkeypatch.delenv(name)
+    yield
+    structlog.reset_defaults()  # a log of `run` goes to the stderr of its test, which is closed now
 
 
 @pytest.fixture
