@@ -132,7 +132,7 @@ def _secret(key: str, named: Path | None) -> str | None:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd's, which lets nobody else in
     is_credential = bool(credentials) and not named.is_absolute()
     path = Path(credentials or "", named) if is_credential else named
-    about: dict[str, object] = {"key": key, "file": path}
+    about: dict[str, object] = {"key": f"uplink.{key}", "file": path}
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="utf-8").strip()
