@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import streetwire
@@ -151,6 +152,32 @@ Effect = Passport | BootState | Accept | Gap | Loss | Status | Reply | GiveTime 
 # -- what is kept and what goes out
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A node as it was heard last, for those who look on. `live_ms` is when its last live message came (0: none yet), `boot`
+    what boot it was of; its other values are in `health`."""
+
+    at_ms: int
+    link: str
+    live_ms: int = 0
+    boot: int = 0
+    health: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNow:
+    """What the session knows of a node at this moment. `silent_since_s` is the begin of an open gap, else 0; `open_ab` and
+    `open_ba` are people that the live totals know of and no record yet."""
+
+    node: str
+    last_bin_s: int
+    heard: Heard | None
+    passport: Passport | None
+    silent_since_s: int
+    open_ab: int = 0
+    open_ba: int = 0
+
+
 @dataclass(slots=True)
 class Stream:
     """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record."""
@@ -166,6 +193,7 @@ class Stream:
     told_status_s: int = 0
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)

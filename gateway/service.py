@@ -5,7 +5,7 @@ Theory of operation
     intake    takes what is there, lets the session decide, commits it in one transaction, then answers the nodes. If the disk
               does not take it, nothing is answered: the session is built anew from the store, and the nodes send again.
     minute    on every UTC minute: windows move on, silence is noticed, the gateway's own state is noted, old rows go.
-    sending   when points wait: a batch, one at a time, so that the order on the server is ours.
+    sending   when points wait: batches, one at a time (`sending.py`).
 Whatever blocks (disk, network) runs in worker threads: one for the store, which has one writer, and one for the uplink.
 """
 
@@ -17,25 +17,29 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 import streetwire
-from gateway import delivery, pipeline, schema
+from gateway import pipeline
 from gateway.config import Config
-from gateway.delivery import Backoff, Item
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
-from gateway.model import Q_SIMULATED, CountBin, Effect, GiveTime, Note, OutboxRef, Point, Received, Reply, Series
+from gateway.model import CountBin, Effect, GiveTime, Note, Received, Reply
 from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
+from gateway.sending import Sending
 from gateway.session import EARLIEST_S, Rules, Session
-from gateway.store import SENT, SUPPRESSED, Store
-from gateway.uplink.base import Answer, Outcome, Uplink
+from gateway.store import Store
+from gateway.systemd import Systemd
 from gateway.uplink.table import open_uplink
+from gateway.view import Now
 from gateway.words import Say
+
+if TYPE_CHECKING:
+    from gateway.page.server import PageServer
 
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
@@ -52,7 +56,14 @@ class Service:
     Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
     """
 
-    def __init__(self, config: Config, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+        systemd: Systemd | None = None,
+        page_every_s: float = 1.0,
+    ) -> None:
         self._config = config
         self._clock = clock
         try:
@@ -61,7 +72,10 @@ class Service:
             raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
         self._store = Store(config.gateway.state_dir / "store.db")
-        self._uplink: Uplink | None = open_uplink(config.uplink) if config.uplink.enabled else None
+        self._sending: Sending | None = None
+        if config.uplink.enabled:
+            uplink = open_uplink(config.uplink)
+            self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
             driver = open_driver(f"serial:{port}", clock)
@@ -69,13 +83,14 @@ class Service:
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
-        self._work = asyncio.Event()  # there may be something to send
         self._booking = asyncio.Lock()  # held from a decision of the session to the end of its commit
         self._stopping = asyncio.Event()
         self.interrupted = False
-        self._backoff = Backoff(jitter)
+        self._systemd = systemd or Systemd()
+        self._page: PageServer | None = None
+        self._page_every_s = page_every_s
+        self._is_page_missed = False
         self._store_thread = ThreadPoolExecutor(1, "store")
-        self._uplink_thread = ThreadPoolExecutor(1, "uplink")
 
     async def run(self) -> None:
         for driver in self.drivers.values():
@@ -84,19 +99,25 @@ class Service:
                 probe()
         self._session = await self._stored_session()
         await self._rebuild_windows()
-        self._work.set()  # what an earlier run has left
-        _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=self._uplink_name())
+        self._open_page()
+        self._wake_sending()  # what an earlier run has left
+        api = self._config.uplink.api if self._sending else "off"
+        _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=api)
         if not (self.drivers and self._config.nodes):
             _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
+        self._systemd.ready()
         tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
-        if self._uplink is not None:
-            tasks.append(asyncio.create_task(self._deliver(self._uplink)))
+        if self._systemd.watchdog_s:
+            tasks.append(asyncio.create_task(self._tell_that_we_live()))
+        if self._sending is not None:
+            tasks.append(asyncio.create_task(self._sending.run()))
         stopping = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._systemd.stopping()
         await self._close()
         for task in done - {stopping}:
             task.result()  # a task that ended by itself has failed: its error is the reason
@@ -162,7 +183,7 @@ class Service:
         if kept:
             changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
             self._pipeline.update(changed)
-            self._work.set()
+            self._wake_sending()
             for bin_ in changed:
                 _log.debug("minute committed", node=bin_.series.node, start=bin_.start_s, ab=bin_.ab, ba=bin_.ba, rev=bin_.rev)
         for effect in effects:
@@ -192,6 +213,7 @@ class Service:
     async def _keep_minutes(self) -> None:
         while True:
             await asyncio.sleep((60_000 - self._clock() % 60_000) / 1000)
+            self._open_page()
             now_s = self._now_s()
             if now_s < EARLIEST_S:  # no time yet: nothing can be said of this minute
                 continue
@@ -206,6 +228,13 @@ class Service:
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))
 
+    async def _tell_that_we_live(self) -> None:
+        # A sign of life goes the way of a record: through the loop and the store's thread.
+        while True:
+            await self._in_store(lambda: None)
+            self._systemd.alive()
+            await asyncio.sleep(self._systemd.watchdog_s)
+
     async def _note_status(self, now_s: int) -> None:
         waiting, oldest, dead = await self._in_store(self._store.outbox_state)
         fields: dict[str, int | float | str] = {
@@ -215,69 +244,40 @@ class Service:
             "disk_free_mb": shutil.disk_usage(self._config.gateway.state_dir).free // 1_000_000,
         }
         await self._in_store(self._store.add_gateway_status, self._config.gateway.id, now_s // 60 * 60, fields)
-        self._work.set()
+        self._wake_sending()
+        self._systemd.status(f"{len(self.drivers)} links, {waiting} points waiting, {dead} dead letters")
         last_quarter = {live.series.node: live.windows[900][:2] for live in self._pipeline.live()}
         _log.info("minute", outbox=waiting, dead_letters=dead, last_15_min=last_quarter)
 
-    # -- sending
+    # -- those who look on
 
-    async def _deliver(self, uplink: Uplink) -> None:
-        while True:
-            await self._work.wait()
-            await asyncio.sleep(self._config.uplink.batch_wait_s)
-            self._work.clear()
-            try:
-                while pause_s := await self._deliver_batch(uplink):
-                    await asyncio.sleep(max(0.0, pause_s))
-            except StoreError as error:
-                _log.error("outbox not readable", problem=error.line())
-                await asyncio.sleep(DISK_PAUSE_S)
-                self._work.set()
+    def now(self) -> Now:
+        """What only the running gateway knows. Called in the service's loop."""
+        trouble = self._sending.trouble if self._sending else None
+        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble)
 
-    async def _deliver_batch(self, uplink: Uplink) -> float:
-        """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
-        refs = await self._in_store(self._store.waiting, self._config.uplink.batch_points)
-        if not refs:
-            return 0.0
-        items, withheld, unfit = await self._in_store(self._render, refs, uplink)
-        if withheld:
-            await self._in_store(self._store.settle, withheld, SUPPRESSED)
-        result = await delivery.attempt(items, lambda lines: self._in_uplink(uplink.send, lines))
-        await self._in_store(self._store.settle, result.stored, SENT)
-        _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
-        for ref, line, reason in (*unfit, *result.refused):
-            _log.error("point refused", line=line, reason=reason)
-            await self._in_store(self._store.bury, ref, line, reason, self._now_s())
-        return self._pause_after(result.stopped)
+    def _open_page(self) -> None:
+        # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.
+        if self._page is not None or self._config.gateway.page_address is None:
+            return
+        from gateway.page.server import PageServer
 
-    def _pause_after(self, stopped: Answer | None) -> float:
-        if stopped is None:
-            self._backoff.succeeded()
-            return -1.0
-        pause_s = self._backoff.failed(stopped)
-        level = "error" if stopped.outcome is Outcome.HOLD else "warning"
-        getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
-        return pause_s
+        loop = asyncio.get_running_loop()
 
-    def _render(
-        self, refs: Sequence[OutboxRef], uplink: Uplink
-    ) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
-        # In the store's thread: the bins as they are at the moment of sending. What is not to be sent, and what the
-        # schema refuses (with the reason), comes apart.
-        simulated = set() if uplink.is_local else self._store.simulated_nodes()
-        items: list[Item] = []
-        withheld: list[OutboxRef] = []
-        unfit: list[tuple[OutboxRef, str, str]] = []
-        for ref in refs:
-            point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
-            if point is None or (not uplink.is_local and _is_simulated(point)):
-                withheld.append(ref)
-                continue
-            try:
-                items.append((ref, schema.render(point)))
-            except schema.SchemaError as error:
-                unfit.append((ref, repr(point), str(error)))
-        return items, withheld, unfit
+        async def now() -> Now:
+            return self.now()
+
+        page = PageServer(self._config, lambda: asyncio.run_coroutine_threadsafe(now(), loop), self._page_every_s)
+        try:
+            page.open()
+        except OSError as error:
+            if not self._is_page_missed:
+                action = "counting goes on without the page; close the program that has the address, or set gateway.page"
+                _log.warning("page not open", address=self._config.gateway.page, problem=error.strerror, action=action)
+            self._is_page_missed = True
+            return
+        self._page = page
+        _log.info("page open", url=page.url)
 
     # -- small things
 
@@ -301,20 +301,21 @@ class Service:
         self._pipeline.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
 
     async def _close(self) -> None:
+        if self._page is not None:
+            await asyncio.to_thread(self._page.close)
         rest = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
         try:
             async with asyncio.timeout(STOP_S):
                 await self._adopt_store()  # a commit that the stop has cut off may have happened or not
                 if rest:
                     await self._take(rest)
-                if self._uplink is not None:
-                    await self._deliver_batch(self._uplink)
+                if self._sending is not None:
+                    await self._sending.send_batch()
         except (TimeoutError, StoreError) as error:
             _log.warning("stopped with work left; it is kept", problem=str(error))
         self._store_thread.shutdown()
-        self._uplink_thread.shutdown()
-        if self._uplink is not None:
-            self._uplink.close()
+        if self._sending is not None:
+            self._sending.close()
         self._store.close()
         self._ownership.release()
         _log.info("stopped")
@@ -322,28 +323,9 @@ class Service:
     def _now_s(self) -> int:
         return self._clock() // 1000
 
-    def _uplink_name(self) -> str:
-        return self._uplink.name if self._uplink is not None else "off"
+    def _wake_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.wake()
 
     async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *arguments)
-
-    async def _in_uplink(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._uplink_thread, work, *arguments)
-
-
-def _is_simulated(point: Point) -> bool:
-    q = point.fields.get("q", 0)
-    return isinstance(q, int) and bool(q & Q_SIMULATED)
-
-
-def _point(store: Store, ref: OutboxRef) -> Point | None:
-    if ref.measurement in ("passages", "climate"):
-        series = Series(ref.tags["site"], ref.tags["node"], ref.tags["sensor"])
-        if ref.measurement == "passages":
-            counted = store.count_bin(series, ref.time_s)
-            return pipeline.passages_point(counted) if counted else None
-        climate = store.climate_bin(series, ref.time_s)
-        return pipeline.climate_point(climate) if climate else None
-    fields = store.facts(ref)
-    return pipeline.fact_point(ref, fields) if fields else None

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import streetwire
+from gateway import heard
 from gateway.model import (
     PERIOD_S,
     Q_BLOCKED,
@@ -38,7 +39,9 @@ from gateway.model import (
     Effect,
     Gap,
     GiveTime,
+    Heard,
     Loss,
+    NodeNow,
     Note,
     Passport,
     Received,
@@ -97,6 +100,7 @@ class Session:
             return self._complain(received, message.node, "too many nodes", f"more than {MAX_NODES} streams")
         if received.received_ms < EARLIEST_S * 1000:
             return self._complain(received, message.node, "gateway has no time", "nodes keep their records until it has")
+        stream.heard = replace(stream.heard or Heard(0, ""), at_ms=received.received_ms, link=received.link)
         if isinstance(message, streetwire.Hello):
             return self._hello(stream, received, message)
         if stream.passport is None:
@@ -130,6 +134,10 @@ class Session:
             effects += [gap, Note("warning", "node silent", {"node": node_name(node), "since_s": start})]
         return effects
 
+    def nodes_now(self) -> list[NodeNow]:
+        """Every node with a stream, for those who look on; of a node that was wiped, the stream that was heard last."""
+        return heard.nodes_now(self._streams.values(), self._silences)
+
     # -- kinds of payload
 
     def _hello(self, stream: Stream, received: Received, message: streetwire.Hello) -> list[Effect]:
@@ -158,6 +166,13 @@ class Session:
         self._witness(stream, received, message.boot, message.uptime_s)
         known = stream.boots[message.boot]
         stream.boots[message.boot] = replace(known, live_ab=message.total_ab, live_ba=message.total_ba)
+        assert stream.heard is not None  # hear() has just noted it
+        stream.heard = replace(
+            stream.heard,
+            live_ms=received.received_ms,
+            boot=message.boot,
+            health=heard.health(stream, message),
+        )
         effects: list[Effect] = []
         # Clocks may step back: then the time is due at once.
         if not 0 <= received.received_ms - stream.told_time_ms < TIME_EVERY_MS:
@@ -167,7 +182,7 @@ class Session:
         if not 0 <= now_s - stream.told_status_s < STATUS_EVERY_S and site is not None:
             stream.told_status_s = now_s
             effects.append(stream.boots[message.boot])
-            effects.append(Status(site, stream.node, now_s, _status_fields(stream, message)))
+            effects.append(Status(site, stream.node, now_s, heard.status_fields(stream, message)))
         return effects
 
     def _record(self, stream: Stream, received: Received, message: streetwire.RecordMessage) -> list[Effect]:
@@ -232,7 +247,7 @@ class Session:
     def _prove_totals(self, stream: Stream, record: streetwire.Record, site: str, bin_start: int) -> list[Effect]:
         losses: list[Loss] = []
         cut = [
-            max(0, _minus(boot.live_ab, boot.total_ab)) + max(0, _minus(boot.live_ba, boot.total_ba))
+            max(0, heard.minus(boot.live_ab, boot.total_ab)) + max(0, heard.minus(boot.live_ba, boot.total_ba))
             for boot in self._ended_boots(stream, record.boot)
         ]
         if any(cut):
@@ -341,25 +356,6 @@ def _is_tag(name: str) -> bool:
     return len(name) <= streetwire.MAX_NAME and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
 
 
-def _minus(a: int, b: int) -> int:
-    """Of running totals modulo 2**28, as a signed number."""
-    return (a - b + _TOTALS // 2) % _TOTALS - _TOTALS // 2
-
-
 def _is_after(boot: int, other: int) -> bool:
     """Boot numbers count modulo 2**16."""
     return 0 < (boot - other) % 0x10000 < 0x8000
-
-
-def _status_fields(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
-    values = dict(message.objects)
-    fields: dict[str, int | float | str] = {"uptime_s": message.uptime_s, "boot": message.boot}
-    for name in ("resets", "frames_lost", "heap_free_b"):
-        if streetwire.ID_OF[name] in values:
-            fields[name] = values[streetwire.ID_OF[name]]
-    if streetwire.ID_OF["battery_v"] in values:
-        fields["battery_mv"] = values[streetwire.ID_OF["battery_v"]]
-    if stream.passport is not None:
-        fields["fw"] = stream.passport.firmware
-        fields["passport"] = f"{stream.passport.kit} {stream.passport.platform}"
-    return fields

@@ -10,7 +10,12 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("firmware", "gateway", "hardware", "tools", "tests")
 
 # What decides must not wait, store, talk or know the time by itself.
-PURE = tuple(f"gateway/{room}.py" for room in ("session", "window", "pipeline", "model", "schema", "delivery", "words", "errors", "mistakes"))
+PURE = tuple(
+    f"gateway/{room}.py"
+    for room in (
+        "session", "heard", "window", "pipeline", "model", "schema", "delivery", "words", "errors", "mistakes", "view",
+    )
+)  # fmt: skip
 FORBIDDEN_IN_PURE = {
     "asyncio", "sqlite3", "serial", "aioserial", "bleak", "influxdb_client", "urllib3", "socket", "time", "random", "threading",
 }  # fmt: skip

@@ -27,10 +27,9 @@ from gateway.errors import (
     ConfigError,
     TrottoirError,
 )
+from gateway.version import VERSION
 from gateway.words import Say
 from tools.terminal import UsageError, say, shared, show
-
-VERSION = "0.1.0"
 
 app = App(
     name="trottoir",

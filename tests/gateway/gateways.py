@@ -23,6 +23,7 @@ from tests.gateway.ptys import Line, until
 TOML = """
 [gateway]
 state_dir = "{state}"
+page = "off"
 [serial]
 ports = [{ports}]
 [uplink]
@@ -63,7 +64,7 @@ class Gateway:
         settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
         self.service = Service(settings, self.clock, lambda: 0.0)
         if uplink is not None:
-            self.service._uplink = uplink
+            self.service._sending._uplink = uplink
         self.folder = folder
 
     async def __aenter__(self):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from gateway import sending
 from gateway import service as room
 from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
 from gateway.model import Gap
@@ -49,7 +50,8 @@ def fast(monkeypatch):
         async def sleep(seconds):
             await asyncio.sleep(seconds / SPEED)
 
-    monkeypatch.setattr(room, "asyncio", Fast())
+    for place in (room, sending):
+        monkeypatch.setattr(place, "asyncio", Fast())
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
         def __getattr__(self, _level):
             return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
 
-    monkeypatch.setattr(room, "_log", Log())
+    monkeypatch.setattr(sending, "_log", Log())
     away, there = Answer(Outcome.RETRY, "away"), Answer(Outcome.STORED)
     answers = [away, away, away, there, away, away, there]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)

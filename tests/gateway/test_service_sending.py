@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from gateway import sending
 from gateway import service as room
 from gateway.delivery import Backoff
 from gateway.model import Q_SIMULATED
@@ -22,7 +23,8 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(room, "DISK_PAUSE_S", 0.02)
+    for place in (room, sending):
+        monkeypatch.setattr(place, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
@@ -84,7 +86,7 @@ def test_trouble_with_the_server_is_said_and_loses_nothing_and_ends_by_itself(tm
         def __getattr__(self, level):
             return lambda event, **data: said.append((level, data["reason"])) if event == "server takes nothing" else None
 
-    monkeypatch.setattr(room, "_log", Log())
+    monkeypatch.setattr(sending, "_log", Log())
     answers = [Answer(Outcome.RETRY, "away"), Answer(Outcome.HOLD, "HTTP 404"), Answer(Outcome.RETRY, "away", 0.01)]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else Answer(Outcome.STORED))
 

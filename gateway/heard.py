@@ -1,0 +1,59 @@
+"""Nodes as they are heard at this moment, for those who look on: the page, the terminal, `node_status`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import streetwire
+from gateway.model import Gap, NodeNow, Stream, node_name
+
+_TOTALS = streetwire.TOTAL_MASK + 1
+_COUNTS = ("resets", "frames_lost", "heap_free_b")
+
+
+def nodes_now(streams: Iterable[Stream], silences: Mapping[int, Gap]) -> list[NodeNow]:
+    """Every node with a stream; of a node that was wiped, the stream that was heard last."""
+    newest: dict[int, Stream] = {}
+    for stream in streams:
+        other = newest.get(stream.node)
+        if other is None or _last_sign(other) <= _last_sign(stream):
+            newest[stream.node] = stream
+    return [_now(stream, silences.get(node)) for node, stream in sorted(newest.items())]
+
+
+def _now(stream: Stream, silence: Gap | None) -> NodeNow:
+    open_ab = open_ba = 0
+    boot = stream.boots.get(stream.heard.boot) if stream.heard and stream.heard.live_ms else None
+    if boot is not None:  # the live total may be older than the newest record
+        open_ab = max(0, minus(boot.live_ab, boot.total_ab))
+        open_ba = max(0, minus(boot.live_ba, boot.total_ba))
+    since_s = silence.start_s if silence else 0
+    return NodeNow(node_name(stream.node), stream.last_bin, stream.heard, stream.passport, since_s, open_ab, open_ba)
+
+
+def _last_sign(stream: Stream) -> tuple[int, int]:
+    return (stream.heard.at_ms if stream.heard else 0, stream.last_bin)
+
+
+def minus(a: int, b: int) -> int:
+    """Of running totals modulo 2**28, as a signed number."""
+    return (a - b + _TOTALS // 2) % _TOTALS - _TOTALS // 2
+
+
+def health(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
+    """What a live message tells of the node, for people to see."""
+    faults = {name: value for id_, value in message.objects if id_ == streetwire.ID_OF[name := "sensor_faults"]}
+    return status_fields(stream, message) | faults
+
+
+def status_fields(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
+    """The fields of `node_status` that a live message brings."""
+    values = dict(message.objects)
+    fields: dict[str, int | float | str] = {"uptime_s": message.uptime_s, "boot": message.boot}
+    fields |= {name: values[streetwire.ID_OF[name]] for name in _COUNTS if streetwire.ID_OF[name] in values}
+    if streetwire.ID_OF["battery_v"] in values:
+        fields["battery_mv"] = values[streetwire.ID_OF["battery_v"]]
+    if stream.passport is not None:
+        fields["fw"] = stream.passport.firmware
+        fields["passport"] = f"{stream.passport.kit} {stream.passport.platform}"
+    return fields

@@ -1,0 +1,148 @@
+"""The page's routes. Reads only: nothing here can change the gateway.
+
+Every answer forbids the browser to ask any other host. Where the page is on loopback, only loopback's names are answered, so that
+no web site can read it by a name of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import importlib.util
+import json
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from importlib import resources
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import words
+from gateway.errors import StoreError
+from gateway.page.feed import Feed
+from gateway.reading import Reader
+
+LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+MAX_HOURS = 48
+HEADERS = {
+    b"content-security-policy": b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-cache",
+}
+# What the chart library's package is asked for.
+CHART = {"dygraph.js": "assets/dygraph-combined.js", "dygraph.css": "assets/dygraph.css"}
+
+_log = structlog.get_logger("gateway")
+
+
+class SafeHeaders:
+    """Adds HEADERS to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in HEADERS]
+                message = {**message, "headers": [*kept, *HEADERS.items()]}
+            await send(message)
+
+        await self._app(scope, receive, send_with)
+
+
+def make_app(feed: Feed, reader: Callable[[], Reader], now_s: Callable[[], Awaitable[int]], is_local: bool) -> Starlette:
+    """`reader` gives the store's reader, `now_s` the gateway's time; `is_local` when the page listens on loopback only."""
+
+    async def index(request: Request) -> Response:
+        language = words.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+        return Response(render_index(language), media_type="text/html", headers={"Content-Language": language})
+
+    async def state(_request: Request) -> Response:
+        return Response(await feed.newest(), media_type="application/json")
+
+    async def events(_request: Request) -> Response:
+        if feed.is_full:
+            return PlainTextResponse("too many viewers", 503, {"Retry-After": "30"})
+
+        async def stream():
+            yield b"retry: 2000\n\n"  # the browser's own pause before it comes back, in ms
+            async for text in feed.states():
+                yield _event(text)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def history(request: Request) -> Response:
+        node = request.query_params.get("node", "")
+        hours = request.query_params.get("hours", "6")
+        if not hours.isdecimal() or not 1 <= int(hours[:4]) <= MAX_HOURS:
+            return PlainTextResponse(f"hours: expected 1 to {MAX_HOURS}", 400)
+        until_s = await now_s()
+        return JSONResponse(await asyncio.to_thread(_history, reader(), node, until_s - int(hours) * 3600, until_s))
+
+    async def chart(name: str, _request: Request) -> Response:
+        path = _chart_file(name)
+        return FileResponse(path) if path else PlainTextResponse("the chart library is not installed", 404)
+
+    async def store_trouble(_request: Request, error: Exception) -> Response:
+        _log.error("page not fed", problem=str(error))
+        return PlainTextResponse("the store cannot be read", 503, {"Retry-After": "30"})
+
+    middleware = [Middleware(SafeHeaders)]
+    if is_local:
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False))
+    routes = [
+        Route("/", index),
+        Route("/state", state),
+        Route("/events", events),
+        Route("/history", history),
+        *[Route(f"/static/{name}", partial(chart, name)) for name in CHART],
+        Mount("/static", StaticFiles(directory=_static_folder())),
+    ]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={StoreError: store_trouble})
+
+
+def _event(text: bytes) -> bytes:
+    return b"event: state\ndata: " + text + b"\n\n" if text else b": nothing new\n\n"
+
+
+def _history(reader: Reader, node: str, start_s: int, until_s: int) -> dict[str, object]:
+    start_s = start_s // 60 * 60
+    climate = reader.climate_of(node, start_s, until_s)
+    return {
+        "node": node,
+        "from_s": start_s,
+        "until_s": until_s,
+        "step_s": 60,
+        "rows": reader.counts_of(node, start_s, until_s),
+        "climate": [(minute.from_s, minute.temperature_c, minute.humidity_pct) for minute in climate],
+    }
+
+
+@lru_cache(maxsize=len(words.LANGUAGES))
+def render_index(language: words.Language) -> str:
+    """index.html in one language: `{{key}}` is the text `page.key`, `{{words}}` all of them as JSON."""
+    page = (resources.files("gateway") / "page/static/index.html").read_text(encoding="utf-8")
+    texts = words.room("page", language)
+    for key, text in texts.items():
+        page = page.replace("{{" + key + "}}", html.escape(text))
+    safe = json.dumps(texts, ensure_ascii=False).replace("<", "\\u003c")
+    return page.replace("{{words}}", safe).replace("{{language}}", language)
+
+
+def _static_folder() -> Path:
+    return Path(str(resources.files("gateway"))) / "page" / "static"
+
+
+def _chart_file(name: str) -> Path | None:
+    found = importlib.util.find_spec("dygraphs")  # without importing it: only its JavaScript is wanted
+    return Path(found.origin).parent / CHART[name] if found and found.origin else None

@@ -1,0 +1,122 @@
+"""The store as those see it who look on: the page, the terminal, the commands. Reads only, beside the one writer.
+
+A connection of its own, opened for reading: WAL lets it read while the gateway writes, and neither waits for the other. Sums
+are made by SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import StoreError
+from gateway.model import Series
+from gateway.store import QUEUED
+
+BUSY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """People in an interval that begins at `from_s`, and for how many of its seconds the node was counting."""
+
+    from_s: int
+    ab: int
+    ba: int
+    covered_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Climate:
+    """Means of the minute that begins at `from_s`."""
+
+    from_s: int
+    temperature_c: float
+    humidity_pct: float
+    q: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What waits to be sent: `oldest_s` is the time of the oldest point, 0 where none waits."""
+
+    waiting: int
+    oldest_s: int
+    dead_letters: int
+
+
+class Reader:
+    """`path` is the store's file. StoreError where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._one_at_a_time = threading.Lock()
+        try:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise StoreError("store-unusable", path=path, found=error) from error
+
+    def version(self) -> int:
+        """Changes whenever somebody else has written."""
+        return self._read("PRAGMA data_version")[0][0]
+
+    def since(self, start_s: int) -> dict[Series, Counted]:
+        """The sum of all bins that begin at or after `start_s`, for each series that has any."""
+        rows = self._read(
+            "SELECT site, node, sensor, sum(ab), sum(ba), sum(covered_s) FROM bins WHERE start >= ? GROUP BY site, node, sensor",
+            start_s,
+        )
+        return {Series(*row[:3]): Counted(start_s, *row[3:]) for row in rows}
+
+    def newest(self, start_s: int) -> dict[Series, Counted]:
+        """The newest bin of each series that has one at or after `start_s`."""
+        # With max(), SQLite takes the other columns from the row that holds it.
+        rows = self._read(
+            "SELECT site, node, sensor, max(start), ab, ba, covered_s FROM bins WHERE start >= ? GROUP BY site, node, sensor",
+            start_s,
+        )
+        return {Series(*row[:3]): Counted(*row[3:]) for row in rows}
+
+    def climate(self, start_s: int) -> dict[str, Climate]:
+        """The newest climate bin of each node that has one at or after `start_s`."""
+        rows = self._read(
+            "SELECT node, max(start), temperature, humidity, n, q FROM climate WHERE start >= ? GROUP BY node", start_s
+        )
+        return {node: _climate(start, temperature, humidity, n, q) for node, start, temperature, humidity, n, q in rows}
+
+    def outbox(self) -> Outbox:
+        ((waiting, oldest_s),) = self._read("SELECT count(*), coalesce(min(time), 0) FROM outbox WHERE state = ?", QUEUED)
+        ((dead_letters,),) = self._read("SELECT count(*) FROM dead_letters")
+        return Outbox(waiting, oldest_s, dead_letters)
+
+    def counts_of(self, node: str, start_s: int, end_s: int) -> list[tuple[int, int, int, int, int]]:
+        """(start, ab, ba, covered_s, q) of each minute of a node that is there, oldest first."""
+        return self._read(
+            "SELECT start, sum(ab), sum(ba), max(covered_s), max(q) FROM bins WHERE start >= ? AND start < ? AND node = ? "
+            "GROUP BY start ORDER BY start",
+            start_s, end_s, node,
+        )  # fmt: skip
+
+    def climate_of(self, node: str, start_s: int, end_s: int) -> list[Climate]:
+        """Each minute of a node's climate that is there, oldest first."""
+        rows = self._read(
+            "SELECT start, temperature, humidity, n, q FROM climate WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
+            start_s, end_s, node,
+        )  # fmt: skip
+        return [_climate(*row) for row in rows]
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _read(self, query: str, *values: object) -> list:
+        try:
+            with self._one_at_a_time:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError("store-unusable", path=self._path, found=error) from error
+
+
+def _climate(start_s: int, temperature_sum: int, humidity_sum: int, n: int, q: int) -> Climate:
+    return Climate(start_s, round(temperature_sum / n / 100, 2), round(humidity_sum / n / 2, 1), q)

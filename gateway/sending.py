@@ -1,0 +1,156 @@
+"""From the outbox to the server, one batch at a time, so that the order there is ours.
+
+Theory of operation
+    `wake` says that points may wait. Then points get a moment to find company, and batches go out until none is left. What a
+    server's answer means is decided in `delivery`; here it is carried out: settled, buried, or kept with a pause. Work on the
+    store and on the network is done in one worker thread each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from gateway import delivery, pipeline, schema
+from gateway.config import UplinkConfig
+from gateway.delivery import Backoff, Item
+from gateway.errors import StoreError
+from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
+from gateway.store import SENT, SUPPRESSED, Store
+from gateway.uplink.base import Answer, Outcome, Uplink
+
+DISK_PAUSE_S = 30
+
+_log = structlog.get_logger("gateway")
+T = TypeVar("T")
+
+
+class InStore(Protocol):
+    """Runs work in the store's thread."""
+
+    async def __call__(self, work: Callable[..., T], *arguments: Any) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing is taken, since when, and when it is tried again (unix seconds)."""
+
+    reason: str
+    since_s: int
+    next_try_s: int
+
+
+class Sending:
+    """`run` for ever; `close` after it was cancelled. `trouble` is None while the server takes what it gets."""
+
+    def __init__(
+        self,
+        store: Store,
+        uplink: Uplink,
+        settings: UplinkConfig,
+        now_s: Callable[[], int],
+        jitter: Callable[[], float],
+        in_store: InStore,
+    ) -> None:
+        self._store = store
+        self._uplink = uplink
+        self._settings = settings
+        self._now_s = now_s
+        self._in_store = in_store
+        self._work = asyncio.Event()
+        self._backoff = Backoff(jitter)
+        self._thread = ThreadPoolExecutor(1, "uplink")
+        self.trouble: Trouble | None = None
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._work.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._work.wait()
+            await asyncio.sleep(self._settings.batch_wait_s)
+            self._work.clear()
+            try:
+                while pause_s := await self.send_batch():
+                    await asyncio.sleep(max(0.0, pause_s))
+            except StoreError as error:
+                _log.error("outbox not readable", problem=error.line())
+                await asyncio.sleep(DISK_PAUSE_S)
+                self._work.set()
+
+    async def send_batch(self) -> float:
+        """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
+        refs = await self._in_store(self._store.waiting, self._settings.batch_points)
+        if not refs:
+            return 0.0
+        items, withheld, unfit = await self._in_store(self._render, refs)
+        if withheld:
+            await self._in_store(self._store.settle, withheld, SUPPRESSED)
+        result = await delivery.attempt(items, self._send)
+        await self._in_store(self._store.settle, result.stored, SENT)
+        _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
+        for ref, line, reason in (*unfit, *result.refused):
+            _log.error("point refused", line=line, reason=reason)
+            await self._in_store(self._store.bury, ref, line, reason, self._now_s())
+        return self._pause_after(result.stopped)
+
+    async def _send(self, lines: Sequence[bytes]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
+
+    def _pause_after(self, stopped: Answer | None) -> float:
+        if stopped is None:
+            self._backoff.succeeded()
+            self.trouble = None
+            return -1.0
+        pause_s = self._backoff.failed(stopped)
+        now_s = self._now_s()
+        since_s = self.trouble.since_s if self.trouble else now_s
+        self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s))
+        level = "error" if stopped.outcome is Outcome.HOLD else "warning"
+        getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
+        return pause_s
+
+    def _render(self, refs: Sequence[OutboxRef]) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
+        # In the store's thread: the bins as they are at the moment of sending. What is not to be sent, and what the
+        # schema refuses (with the reason), comes apart.
+        simulated = set() if self._uplink.is_local else self._store.simulated_nodes()
+        items: list[Item] = []
+        withheld: list[OutboxRef] = []
+        unfit: list[tuple[OutboxRef, str, str]] = []
+        for ref in refs:
+            point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
+            if point is None or (not self._uplink.is_local and _is_simulated(point)):
+                withheld.append(ref)
+                continue
+            try:
+                items.append((ref, schema.render(point)))
+            except schema.SchemaError as error:
+                unfit.append((ref, repr(point), str(error)))
+        return items, withheld, unfit
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._uplink.close()
+
+
+def _is_simulated(point: Point) -> bool:
+    q = point.fields.get("q", 0)
+    return isinstance(q, int) and bool(q & Q_SIMULATED)
+
+
+def _point(store: Store, ref: OutboxRef) -> Point | None:
+    if ref.measurement in ("passages", "climate"):
+        series = Series(ref.tags["site"], ref.tags["node"], ref.tags["sensor"])
+        if ref.measurement == "passages":
+            counted = store.count_bin(series, ref.time_s)
+            return pipeline.passages_point(counted) if counted else None
+        climate = store.climate_bin(series, ref.time_s)
+        return pipeline.climate_point(climate) if climate else None
+    fields = store.facts(ref)
+    return pipeline.fact_point(ref, fields) if fields else None

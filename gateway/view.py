@@ -1,0 +1,262 @@
+"""What the page and the terminal show, as one plain document. Pure: everything comes in as an argument.
+
+The shapes below are the page's contract: `GET /state` and the event `state` are a `View` as JSON. Times are unix seconds,
+coverage is the share of an interval that was really counted (0 to 1). Null means unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
+from zoneinfo import ZoneInfo
+
+from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, NodeNow, Series
+
+if TYPE_CHECKING:  # what is shown was read elsewhere
+    from gateway.config import Config
+    from gateway.pipeline import Live
+    from gateway.reading import Climate, Counted, Outbox
+    from gateway.sending import Trouble
+
+QUARTER_S = 900
+GOOD_S = 60  # heard within
+RUNNING_S = 90  # a live total that is older says nothing of the running minute
+
+
+class Count(TypedDict):
+    ab: int
+    ba: int
+    coverage: float
+
+
+class Minute(Count):
+    from_s: int
+
+
+class Open(TypedDict):
+    from_s: int
+    as_of_s: int
+    ab: int
+    ba: int
+
+
+class ClimateView(TypedDict):
+    at_s: int
+    temperature_c: float
+    humidity_pct: float
+    is_implausible: bool
+
+
+class Health(TypedDict):
+    """`state`: good (heard within a minute), quiet, silent (a gap is open), never (not heard since the gateway started)."""
+
+    state: str
+    heard_s: int | None
+    link: str | None
+    uptime_s: int | None
+    boot: int | None
+    resets: int | None
+    frames_lost: int | None
+    sensor_faults: int | None
+    heap_free_b: int | None
+    battery_mv: int | None
+    firmware: str | None
+    kit: str | None
+    is_simulated: bool
+    silent_since_s: int | None
+
+
+class NodeView(TypedDict):
+    node: str
+    site: str
+    site_name: str
+    a_to_b: str
+    minute: Minute | None
+    open: Open | None
+    quarter: Count | None
+    today: Count | None
+    climate: ClimateView | None
+    health: Health
+
+
+class OutboxView(TypedDict):
+    """`api` is null while the uplink is off."""
+
+    api: str | None
+    waiting: int
+    oldest_s: int | None
+    dead_letters: int
+    trouble: str | None
+    trouble_since_s: int | None
+    next_try_s: int | None
+
+
+class GatewayView(TypedDict):
+    id: str
+    version: str
+    now_s: int
+    zone: str
+    is_simulated: bool
+
+
+class View(TypedDict):
+    """`audit` is null until something has been read back from the server."""
+
+    gateway: GatewayView
+    nodes: list[NodeView]
+    outbox: OutboxView
+    audit: dict[str, int] | None
+    disk_free_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What only the running gateway knows, as of `now_s`."""
+
+    now_s: int
+    nodes: Sequence[NodeNow]
+    windows: Sequence[Live]
+    trouble: Trouble | None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the store knows. `today` begins at local midnight."""
+
+    today: Mapping[Series, Counted]
+    newest: Mapping[Series, Counted]
+    climate: Mapping[str, Climate]
+    outbox: Outbox
+    disk_free_mb: int
+
+
+def day_start(now_s: int, zone: str) -> int:
+    """Midnight before `now_s` in that time zone."""
+    local = datetime.fromtimestamp(now_s, ZoneInfo(zone))
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+
+
+def assemble(config: Config, version: str, now: Now, books: Books) -> View:
+    heard = {node.node: node for node in now.nodes}
+    names = sorted(config.nodes, key=lambda name: (config.site_of(name, now.now_s) or "", name))
+    nodes = [_node(config, name, heard.get(name), now, books) for name in names]
+    return {
+        "gateway": {
+            "id": config.gateway.id,
+            "version": version,
+            "now_s": now.now_s,
+            "zone": config.gateway.timezone,
+            "is_simulated": any(node["health"]["is_simulated"] for node in nodes),
+        },
+        "nodes": nodes,
+        "outbox": {
+            "api": config.uplink.api if config.uplink.enabled else None,
+            "waiting": books.outbox.waiting,
+            "oldest_s": books.outbox.oldest_s or None,
+            "dead_letters": books.outbox.dead_letters,
+            "trouble": now.trouble.reason if now.trouble else None,
+            "trouble_since_s": now.trouble.since_s if now.trouble else None,
+            "next_try_s": now.trouble.next_try_s if now.trouble else None,
+        },
+        "audit": None,
+        "disk_free_mb": books.disk_free_mb,
+    }
+
+
+def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Books) -> NodeView:
+    site = config.site_of(name, now.now_s) or ""
+    about = config.sites.get(site)
+    series = _series(name, site, books)
+    newest = books.newest.get(series) if series else None
+    today = books.today.get(series) if series else None
+    climate = books.climate.get(name)
+    return {
+        "node": name,
+        "site": site,
+        "site_name": about.name if about else "",
+        "a_to_b": about.a_to_b if about else "",
+        "minute": _minute(newest) if newest else None,
+        "open": _open(node, now.now_s) if node else None,
+        "quarter": _quarter(series, now) if series else None,
+        "today": _count(today, now.now_s // PERIOD_S * PERIOD_S - today.from_s) if today else None,
+        "climate": _climate(climate) if climate else None,
+        "health": _health(node, now.now_s),
+    }
+
+
+def _series(name: str, site: str, books: Books) -> Series | None:
+    # Where the node is now; else where it last was.
+    of_node = [series for series in books.newest if series.node == name]
+    here = [series for series in of_node if series.site == site]
+    return max(here or of_node, key=lambda series: books.newest[series].from_s, default=None)
+
+
+def _count(counted: Counted, length_s: int) -> Count:
+    coverage = min(1.0, counted.covered_s / length_s) if length_s > 0 else 0.0
+    return {"ab": counted.ab, "ba": counted.ba, "coverage": round(coverage, 4)}
+
+
+def _minute(counted: Counted) -> Minute:
+    return {"from_s": counted.from_s, **_count(counted, PERIOD_S)}
+
+
+def _quarter(series: Series, now: Now) -> Count | None:
+    for live in now.windows:
+        if live.series == series:
+            ab, ba, coverage = live.windows[QUARTER_S]
+            return {"ab": ab, "ba": ba, "coverage": round(coverage, 4)} if coverage else None
+    return None
+
+
+def _open(node: NodeNow, now_s: int) -> Open | None:
+    live_s = node.heard.live_ms // 1000 if node.heard else 0
+    if not live_s or now_s - live_s > RUNNING_S:
+        return None
+    from_s = node.last_bin_s + PERIOD_S if node.last_bin_s else live_s // PERIOD_S * PERIOD_S
+    return {"from_s": min(from_s, live_s), "as_of_s": live_s, "ab": node.open_ab, "ba": node.open_ba}
+
+
+def _climate(climate: Climate) -> ClimateView:
+    return {
+        "at_s": climate.from_s + PERIOD_S,
+        "temperature_c": climate.temperature_c,
+        "humidity_pct": climate.humidity_pct,
+        "is_implausible": bool(climate.q & Q_CLIMATE_IMPLAUSIBLE),
+    }
+
+
+def _health(node: NodeNow | None, now_s: int) -> Health:
+    heard = node.heard if node else None
+    passport = node.passport if node else None
+    values = heard.health if heard else {}
+
+    def number(name: str) -> int | None:
+        value = values.get(name)
+        return value if isinstance(value, int) else None
+
+    return {
+        "state": _state(node, now_s),
+        "heard_s": heard.at_ms // 1000 if heard else None,
+        "link": heard.link if heard else None,
+        "uptime_s": number("uptime_s"),
+        "boot": number("boot"),
+        "resets": number("resets"),
+        "frames_lost": number("frames_lost"),
+        "sensor_faults": number("sensor_faults"),
+        "heap_free_b": number("heap_free_b"),
+        "battery_mv": number("battery_mv"),
+        "firmware": passport.firmware if passport else None,
+        "kit": passport.kit if passport else None,
+        "is_simulated": bool(passport and passport.is_simulated),
+        "silent_since_s": node.silent_since_s or None if node else None,
+    }
+
+
+def _state(node: NodeNow | None, now_s: int) -> str:
+    if node is not None and node.silent_since_s:
+        return "silent"
+    if node is None or node.heard is None:
+        return "never"
+    return "good" if now_s - node.heard.at_ms // 1000 <= GOOD_S else "quiet"

@@ -1,0 +1,47 @@
+"""Keeps what the store tells to those who look on, and reads it anew only when something was written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from gateway.config import Config
+from gateway.model import Series
+from gateway.reading import Counted, Reader
+from gateway.view import Books, Now, View, assemble, day_start
+
+LOOK_BACK_S = 7 * 86_400  # for the newest minute of a node that was not heard since
+RECENT_S = 3600
+
+
+class Watch:
+    """Made and used where reading a disk may take its time, never in the gateway's loop. StoreError as the reader's."""
+
+    def __init__(self, config: Config, version: str) -> None:
+        self._config = config
+        self._version = version
+        self._folder: Path = config.gateway.state_dir
+        self.reader = Reader(self._folder / "store.db")
+        self._newest: dict[Series, Counted] = {}
+        self._books: Books | None = None
+        self._read_as_of = (-1, -1)  # version of the store, minute
+
+    def view(self, now: Now) -> View:
+        as_of = (self.reader.version(), now.now_s // 60)
+        if self._books is None or as_of != self._read_as_of:
+            self._books = self._read(now.now_s)
+            self._read_as_of = as_of
+        return assemble(self._config, self._version, now, self._books)
+
+    def _read(self, now_s: int) -> Books:
+        self._newest |= self.reader.newest(now_s - (RECENT_S if self._newest else LOOK_BACK_S))
+        return Books(
+            today=self.reader.since(day_start(now_s, self._config.gateway.timezone)),
+            newest=dict(self._newest),
+            climate=self.reader.climate(now_s - RECENT_S),
+            outbox=self.reader.outbox(),
+            disk_free_mb=shutil.disk_usage(self._folder).free // 1_000_000,
+        )
+
+    def close(self) -> None:
+        self.reader.close()
