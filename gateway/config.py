@@ -185,6 +185,17 @@ class Config(_Section):
     sites: Annotated[dict[Annotated[str, Field(pattern=_ID)], SiteConfig], _NO_OTHER_KEYS] = {}
     nodes: Annotated[dict[Annotated[str, Field(pattern=r"^tr-[0-9a-f]{6}$")], NodeConfig], _NO_OTHER_KEYS] = {}
 
+    def check_secrets(self) -> None:
+        """ConfigError with a problem for each secret that cannot be read."""
+        problems: list[Say] = []
+        for read in (self.uplink.read_password, self.uplink.read_token):
+            try:
+                read()
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+
     def site_of(self, node: str, at_s: int) -> str | None:
         """Where a node was at a moment; None for an unknown node or before its first placement."""
         config = self.nodes.get(node)

@@ -256,6 +256,11 @@ class Service:
         trouble = self._sending.trouble if self._sending else None
         return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble)
 
+    @property
+    def page_url(self) -> str:
+        """Empty where there is no page."""
+        return self._page.url if self._page else ""
+
     def _open_page(self) -> None:
         # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.
         if self._page is not None or self._config.gateway.page_address is None:

@@ -1,146 +1,151 @@
 """The `trottoir` command: words from the user -> one function each, one line for what went wrong, an exit code.
 
-Heavy modules are imported by the command that needs them.
+Heavy modules are imported by the command that needs them. The language is known before anything is parsed, since help and
+mistakes are told in it; the texts stand in the message catalogue.
 """
 
 from __future__ import annotations
 
-import json as jsonlib
+import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter, Token
+from cyclopts import App, CycloptsError, Group, Parameter, Token
+from cyclopts.help import DefaultFormatter
 
-from gateway.errors import (
-    EXIT_BUG,
-    EXIT_CHECK_FAILED,
-    EXIT_ENVIRONMENT,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_USAGE,
-    ConfigError,
-    TrottoirError,
-)
+from gateway import words
+from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
-from gateway.words import Say
-from tools.terminal import UsageError, say, shared, show
+from tools import usage
+from tools.terminal import UsageError, say, shared, t
 
-app = App(
-    name="trottoir",
-    version=VERSION,
-    help="Counts passers-by and measures climate with cheap street sensors, and brings every count into InfluxDB exactly once.",
-    result_action="return_value",
-    suppress_keyboard_interrupt=False,  # main() says it
-)
-app.meta.suppress_keyboard_interrupt = False
-config_app = App(name="config", help="The gateway's configuration.")
-app.command(config_app)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-
-@app.meta.default
-def launch(
-    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(help="Configuration file (TOML); optional as a whole.")] = None,
-    json: Annotated[bool, Parameter(negative="", help="One JSON document on stdout; messages go to stderr.")] = False,
-    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", help="Say more.")] = False,
-) -> int:
-    shared.config, shared.json, shared.verbose = config, json, verbose
-    result = app(tokens, exit_on_error=False, print_error=False)
-    return result if isinstance(result, int) else EXIT_OK
+    from rich.console import Console, ConsoleOptions
 
 
 def _whole(kind: type, tokens: Sequence[Token]) -> int:
     """A whole number; the library's own conversion rounds."""
     if not re.fullmatch(r"-?\d{1,18}", tokens[0].value):
-        raise ValueError(f"found {tokens[0].value!r}, expected a whole number.")
+        raise ValueError
     return int(tokens[0].value)
 
 
-@app.command
+# Annotations are read when a command is parsed or explained: help is looked up then, in the language of that moment.
+
+
 def demo(
     *,
-    seed: Annotated[int, Parameter(help="The same seed gives the same street.", converter=_whole)] = 7,
-    nodes: Annotated[int, Parameter(help="How many nodes, 1 to 8.", converter=_whole)] = 2,
-    outage: Annotated[str | None, Parameter(help="When the server is away, HH:MM-HH:MM in street time.")] = None,
-    duration: Annotated[str, Parameter(help="Street time to simulate, such as 30m, 6h or 24h.")] = "6h",
-    stay: Annotated[bool, Parameter(help="Keep the database open afterwards, until Ctrl-C.")] = False,
-    interpreter: Annotated[str, Parameter(help="auto, micropython or cpython.")] = "auto",
+    seed: Annotated[int, Parameter(help=t("help.demo-seed"), converter=_whole)] = 7,
+    nodes: Annotated[int, Parameter(help=t("help.demo-nodes"), converter=_whole)] = 2,
+    outage: Annotated[str | None, Parameter(help=t("help.demo-outage"))] = None,
+    duration: Annotated[str, Parameter(help=t("help.demo-duration"))] = "6h",
+    port: Annotated[int | None, Parameter(help=t("help.demo-port"), converter=_whole)] = None,
+    stay: Annotated[bool | None, Parameter(help=t("help.demo-stay"))] = None,
+    pace: Annotated[float, Parameter(help=t("help.demo-pace"))] = 0,
+    interpreter: Annotated[str, Parameter(help=t("help.demo-interpreter"))] = "auto",
 ) -> int:
-    """Simulate a street and bring its counts into a real database; ends with counted against true.
-
-    Example: trottoir demo --duration 24h --seed 3
-    """
-    from tools.demo_command import run_demo
+    from tools.demo_command import Wishes, run_demo
 
     if shared.config is not None:
         raise UsageError("demo-config", found=shared.config)
-    return run_demo(seed, nodes, outage, duration, stay, interpreter)
+    return run_demo(Wishes(seed, nodes, outage, duration, port, stay, pace, interpreter))
 
 
-@app.command
 def run() -> int:
-    """Run the gateway until it is told to stop.
+    from tools.run_command import run_gateway
 
-    Example: trottoir --config /etc/trottoir/trottoir.toml run
-    """
-    import asyncio
-    import time
-
-    from gateway import config, logs
-    from gateway.service import Service
-
-    settings = config.load(shared.config)
-    if shared.json:  # the log is the result: JSON lines
-        logs.set_up("json", shared.verbose, sys.stdout)
-    else:
-        logs.set_up(settings.gateway.log, shared.verbose)
-
-    async def serve() -> bool:
-        service = Service(settings, lambda: time.time_ns() // 1_000_000)
-        service.stop_on_signals()
-        await service.run()
-        return service.interrupted
-
-    try:
-        return EXIT_INTERRUPTED if asyncio.run(serve()) else EXIT_OK
-    except OSError as error:  # the folder of the store cannot be made
-        raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
+    return run_gateway(shared.config)
 
 
-@config_app.command
-def check() -> int:
-    """Check the configuration; all mistakes at once.
+def doctor(*, fix: Annotated[bool, Parameter(negative="", help=t("help.doctor-fix"))] = False) -> int:
+    from tools.doctor_command import run_doctor
 
-    Example: trottoir --config trottoir.toml config check
-    """
-    from gateway import config
-
-    try:
-        settings = config.load(shared.config)
-        settings.uplink.read_password()
-    except ConfigError as error:
-        show({"ok": False, "problems": error.lines()}, error.line())
-        return EXIT_ENVIRONMENT
-    show({"ok": True, "problems": []}, f"{shared.config or 'defaults'}: good")
-    return EXIT_OK
+    return run_doctor(shared.config, fix)
 
 
-@config_app.command
-def schema() -> int:
-    """Print the JSON Schema of the configuration, for editors.
+def config_check() -> int:
+    from tools.config_command import check
 
-    Example: trottoir config schema > trottoir.schema.json
-    """
-    from gateway.config import Config
+    return check(shared.config)
 
-    print(jsonlib.dumps(Config.model_json_schema(), indent=None if shared.json else 2))
-    return EXIT_OK
+
+def config_schema() -> int:
+    from tools.config_command import schema
+
+    return schema()
+
+
+# "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
+COMMANDS = {
+    "demo": demo,
+    "run": run,
+    "doctor": doctor,
+    "config check": config_check,
+    "config schema": config_schema,
+}
+
+
+class OurUsage(DefaultFormatter):
+    """The library would put its own English word before ours."""
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: object) -> None:
+        if usage:
+            console.print(f"{usage}\n", style="bold", markup=False, highlight=False)
+
+
+def build() -> App:
+    """The command tree, explained in the user's language."""
+    shape: dict[str, Any] = {
+        "group_commands": Group(t("help.commands")),
+        "group_parameters": Group(t("help.options")),
+        "default_parameter": Parameter(show_default=False, show_choices=False),
+        "help_formatter": OurUsage(),
+        "result_action": "return_value",
+        "suppress_keyboard_interrupt": False,  # main() says it
+    }
+    app = App(name="trottoir", version=VERSION, help=t("help.trottoir"), usage=t("help.usage-all"), **shape)
+    app["--help"].help, app["--version"].help = t("help.help"), t("help.version")
+    nouns: dict[str, App] = {}
+    for name, function in COMMANDS.items():
+        noun, _, verb = name.rpartition(" ")
+        if noun and noun not in nouns:
+            nouns[noun] = App(name=noun, help=t(f"help.{noun}-noun"), usage=t("help.usage-noun", noun=noun), **shape)
+            app.command(nouns[noun])
+        about = {"help": t(f"help.{name.replace(' ', '-')}"), "usage": t("help.usage", command=name)}
+        nouns.get(noun, app).command(function, name=verb, **about)
+
+    @app.meta.default
+    def launch(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        config: Annotated[Path | None, Parameter(help=t("help.config"))] = None,
+        lang: Annotated[Literal["de", "en"] | None, Parameter(help=t("help.lang"))] = None,
+        json: Annotated[bool, Parameter(negative="", help=t("help.json"))] = False,
+        verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", help=t("help.verbose"))] = False,
+    ) -> int:
+        shared.config, shared.json, shared.verbose = config, json, verbose
+        result = app(tokens, exit_on_error=False, print_error=False)
+        return result if isinstance(result, int) else EXIT_OK
+
+    app.meta.suppress_keyboard_interrupt = False
+    return app
+
+
+def language_of(arguments: list[str]) -> words.Language:
+    """What --lang says, before anything is parsed; else the system's."""
+    for n, word in enumerate(arguments):
+        if word == "--lang" and arguments[n + 1 : n + 2]:
+            return words.choose(arguments[n + 1])
+        if word.startswith("--lang="):
+            return words.choose(word.partition("=")[2])
+    system = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    return words.choose(system)
 
 
 def _bug(error: BaseException) -> str:
@@ -149,21 +154,23 @@ def _bug(error: BaseException) -> str:
     with NamedTemporaryFile("w", prefix=f"trottoir-bug-{stamp}-", suffix=".txt", delete=False, encoding="utf-8") as file:
         file.write(f"trottoir {VERSION}, Python {sys.version}\n")
         traceback.print_exception(error, file=file)
-    return f"This is a bug in trottoir; please report it with the file {file.name}"
+    return t("cli.bug", file=file.name)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Whatever happens ends in one line and the contract's exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    shared.language = language_of(arguments)
     try:
-        return app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return build().meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except TrottoirError as error:
-        say(error.line())
+        say(error.line(shared.language))
         return error.exit_code
     except CycloptsError as error:
-        say(f"{str(error).strip()} See trottoir --help.")
+        say(usage.explain(error).line(shared.language))
         return EXIT_USAGE
     except KeyboardInterrupt:
-        say("stopped")
+        say(t("cli.stopped"))
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_CHECK_FAILED

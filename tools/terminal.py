@@ -1,4 +1,7 @@
-"""What every command shares: options before the noun, how results and messages are shown. A leaf: it imports no command."""
+"""What every command shares: options before the noun, the reader's language, how results and messages are shown.
+
+A leaf: it imports no command.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway import words
 from gateway.errors import EXIT_USAGE, TrottoirError
+from gateway.words import Language
 
 
 @dataclass
@@ -17,6 +22,7 @@ class Shared:
     """Options that stand before or after any command."""
 
     config: Path | None = None
+    language: Language = "en"
     json: bool = False
     verbose: bool = False
 
@@ -30,14 +36,30 @@ class UsageError(TrottoirError):
     exit_code = EXIT_USAGE
 
 
+def t(key: str, **values: object) -> str:
+    """A message in the user's language."""
+    return words.text(key, shared.language, **values)
+
+
 def say(text: str) -> None:
     """Messages for people; stdout is for results."""
     print(text, file=sys.stderr)
 
 
 def show(result: dict[str, Any], text: str) -> None:
-    """The result: one JSON document with --json, else text."""
-    print(json.dumps(result) if shared.json else text, flush=True)
+    """The result: one JSON document with --json, else text. Messages in it (`Say`) are English, as all data."""
+    print(json.dumps(result, default=str) if shared.json else text, flush=True)
+
+
+def percent(share: float, digits: int = 0, sign: str = "") -> str:
+    """0.125 -> `12.5 %`, or as the user's language writes it."""
+    return f"{decimal(share * 100, digits, sign)} %"
+
+
+def decimal(value: float, digits: int = 0, sign: str = "") -> str:
+    """With the decimal mark of the user's language; `sign` is `+` where a plus is to be shown."""
+    text = f"{value:{sign}.{digits}f}"
+    return text.replace(".", ",") if shared.language == "de" else text
 
 
 def parse_duration(text: str) -> timedelta:

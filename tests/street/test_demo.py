@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from gateway.words import Say
 from tests.real_parts import needs
-from tools.demo_command import make_plan
+from tools.demo_command import Wishes, make_plan
 from tools.street import demo, server
 from tools.street.demo import Plan
 
@@ -22,11 +24,29 @@ COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged", "points
 pytestmark = needs("pty")
 
 
-def an_hour(interpreter: str, seed: int = 7) -> tuple[dict, list[str]]:
-    told: list[str] = []
+class Onlooker:
+    """Remembers what it was told, and where the street stood every minute."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.standings: list[demo.Standing] = []
+        self.kept: list[Path] = []
+
+    def tell(self, at_ms: int, what: Say) -> None:
+        self.told.append(what.line())
+
+    def progress(self, now_ms: int, look) -> None:
+        if now_ms % (10 * 60_000) == 0:
+            self.standings.append(look())
+
+    def keep(self, folder: Path) -> None:
+        self.kept.append(folder)
+
+
+def an_hour(interpreter: str, seed: int = 7) -> tuple[dict, Onlooker]:
+    onlooker = Onlooker()
     plan = Plan(seed=seed, duration_ms=HOUR_MS, outage_ms=(HOUR_MS * 2 // 5, HOUR_MS * 13 // 20), interpreter=interpreter)
-    result = demo.run(plan, lambda _, what: told.append(what), lambda *_: None, lambda folder: told.append(str(folder)))
-    return result, told
+    return demo.run(plan, onlooker), onlooker
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +57,10 @@ def micropython_hour():
 @needs("micropython")
 @needs("influxd")
 def test_every_fault_happens_and_the_books_close(micropython_hour):
-    result, told = micropython_hour
+    result, onlooker = micropython_hour
     assert result["ok"], result
-    assert len(told) == 9
+    assert len(onlooker.told) == 9
+    assert not onlooker.kept
     assert result["interpreter"] == "micropython"
     assert result["server"] == "influxd 1.6.7"
     assert (result["lost"], result["duplicated"], result["flagged"]) == (0, 0, 0)
@@ -48,6 +69,17 @@ def test_every_fault_happens_and_the_books_close(micropython_hour):
     assert abs(result["error"]) <= result["error_floor"]
     assert result["dead_letters"] == 1
     assert result["outage_s"] == 900
+
+
+def test_whoever_looks_on_sees_where_every_street_stands(micropython_hour):
+    standings = micropython_hour[1].standings
+    for earlier, later in pairwise(standings):
+        for a, b in zip(earlier.rows, later.rows, strict=True):
+            assert (a.passed, a.counted, a.accepted) <= (b.passed, b.counted, b.accepted)
+            assert b.accepted <= b.counted
+    last = standings[-1]
+    assert sum(row.passed for row in last.rows) == sum(micropython_hour[0]["truth"].values())
+    assert max(standing.waiting for standing in standings) > last.waiting
 
 
 @needs("micropython")
@@ -90,12 +122,12 @@ def test_json_is_one_document_and_messages_stay_off_stdout(tmp_path):
 def test_a_detector_that_misses_too_many_fails_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(demo.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(demo.books, "FLOORS", ((1e9, 0.001),))
-    kept: list[Path] = []
+    onlooker = Onlooker()
     plan = Plan(nodes=1, duration_ms=HOUR_MS // 3)
-    result = demo.run(plan, lambda *_: None, lambda *_: None, kept.append)
+    result = demo.run(plan, onlooker)
     assert not result["ok"]
-    assert any("against the truth" in complaint for complaint in result["complaints"])
-    assert (kept[0] / "gateway.log").exists()
+    assert any("against the truth" in complaint.line() for complaint in result["complaints"])
+    assert (onlooker.kept[0] / "gateway.log").exists()
 
 
 def test_a_disk_that_takes_no_more_is_one_line_and_exit_3_and_nothing_is_left_running(tmp_path):
@@ -110,7 +142,7 @@ def test_a_disk_that_takes_no_more_is_one_line_and_exit_3_and_nothing_is_left_ru
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment, preexec_fn=small_files_only
     )
     assert ended.returncode == 3
-    assert ended.stderr.strip().splitlines()[-1] == "the demo: File too large"
+    assert ended.stderr.strip().splitlines()[-1] == "trottoir demo: File too large"
     assert eventually(lambda: str(tmp_path) not in all_processes())
 
 
@@ -121,6 +153,7 @@ def test_however_it_is_stopped_nothing_is_left_running(tmp_path, sign):
     command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "2h"]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
     assert running.stderr is not None
+    assert "live page" in running.stderr.readline()
     assert "a bad cable" in running.stderr.readline()
     running.send_signal(sign)
     rest = running.stderr.read()
@@ -155,7 +188,7 @@ def eventually(is_true) -> bool:
     ],
 )
 def test_the_plan_follows_the_words(duration, outage, start_s, away):
-    plan = make_plan(7, 2, outage, duration, "auto")
+    plan = make_plan(Wishes(duration=duration, outage=outage))
     assert (plan.start_s, plan.outage_ms) == (start_s, away)
 
 

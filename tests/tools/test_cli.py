@@ -21,8 +21,8 @@ from tests.real_parts import needs
 from tools import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-GOOD = '[gateway]\nid = "gw-1"\nstate_dir = "{state}"\n'
-COMMANDS = ("demo", "run", "config check", "config schema")
+GOOD = '[gateway]\nid = "gw-1"\nstate_dir = "{state}"\npage = "off"\n'
+COMMANDS = tuple(cli.COMMANDS)
 WRONG = '[gateway]\nlog = "xml"\nidd = "x"\n[uplink]\nbatch_points = 0\n'
 
 

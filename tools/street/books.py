@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.model import node_name
 from gateway.store import QUEUED, SENT
+from gateway.words import Say
 
 if TYPE_CHECKING:
     from gateway.uplink.base import Row, Uplink
@@ -68,7 +69,7 @@ def close(
     complaints = _complaints(lost, duplicated, flagged, people)
     closed = not complaints
     if abs(error) > floor:
-        complaints.append(f"counted {error:+.1%} against the truth, more than {floor:.0%}")
+        complaints.append(Say("demo.complaint-error", {"error": f"{error:+.1%}", "floor": f"{floor:.0%}"}))
     return {
         "truth": {"ab": truth["ab"], "ba": truth["ba"]},
         "counted": counted,
@@ -128,14 +129,14 @@ def _number(row: Row, name: str) -> int:
     return int(str(row.fields[name]))
 
 
-def _complaints(lost: int, duplicated: int, flagged: int, people: int) -> list[str]:
+def _complaints(lost: int, duplicated: int, flagged: int, people: int) -> list[Say]:
     complaints = []
     if lost:
-        complaints.append(f"{lost} people lost without a word")
+        complaints.append(Say("demo.complaint-lost", {"people": lost}))
     if duplicated:
-        complaints.append(f"{duplicated} people stored twice")
+        complaints.append(Say("demo.complaint-twice", {"people": duplicated}))
     if flagged > FLAGGED_SHARE * people:
-        complaints.append(f"{flagged} people flagged as lost, more than 1 % of {people}")
+        complaints.append(Say("demo.complaint-flagged", {"people": flagged, "of": people}))
     return complaints
 
 

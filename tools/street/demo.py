@@ -11,14 +11,18 @@ import random
 import shutil
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from gateway.model import node_name
+from gateway.reading import Reader
 from gateway.window import COMPILED
+from gateway.words import Say
 from tools.street import books, radar, walkers
 from tools.street.cable import Cable
 from tools.street.climate import Weather
@@ -30,17 +34,18 @@ from tools.street.world import Post, World
 
 DAY_MS = int(datetime(2026, 5, 12, tzinfo=UTC).timestamp() * 1000)  # a Tuesday
 MINUTE_MS = 60_000
+PACE_STEP_S = 0.1  # so often a street that keeps a pace waits for real time
 SETTLE_MS = 30 * MINUTE_MS  # what the path may take at most after the last passer-by
 PAVEMENT = walkers.Pavement()
 
-Tell = Callable[[int, str], None]  # street time in ms, what happens
-Progress = Callable[[int, int], None]  # street time and duration in ms
-Done = Callable[[dict[str, object], str], None]
+Done = Callable[[dict[str, object], str], None]  # the result, where the points are
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `start_s` is the second of the day; the outage is in street time."""
+    """What to run. `start_s` is the second of the day; the outage is in street time. What cannot change the result: the
+    page's port (0: no page), `pace` in street seconds per real second (0: as fast as it goes), and whether page and server
+    stay until `done` returns."""
 
     seed: int = 7
     nodes: int = 2
@@ -48,6 +53,13 @@ class Plan:
     duration_ms: int = 6 * 3600 * 1000
     outage_ms: tuple[int, int] = (0, 0)
     interpreter: str = "auto"
+    port: int = 0
+    pace: float = 0
+    stays: bool = False
+
+    @property
+    def page_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
 
     def calendar(self) -> dict[str, tuple[int, int]]:
         """When each fault begins and ends."""
@@ -61,15 +73,42 @@ class Plan:
         }
 
 
+@dataclass(frozen=True)
+class NodeStanding:
+    """People of one node so far: passed in truth, counted by the node, accepted by the gateway."""
+
+    street: str
+    node: str
+    passed: int
+    counted: int
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the street stands; `waiting` are points that the server has not taken yet."""
+
+    rows: list[NodeStanding]
+    waiting: int
+
+
+class Onlooker(Protocol):
+    """Whoever watches a run: is told of faults, may ask where the street stands, hears of a folder that was kept."""
+
+    def tell(self, at_ms: int, what: Say) -> None: ...
+    def progress(self, now_ms: int, look: Callable[[], Standing]) -> None: ...
+    def keep(self, folder: Path) -> None: ...
+
+
 class Street:
     """Everything that runs. Call `start`, and `close` whatever happens, also when `start` failed half-way."""
 
-    def __init__(self, plan: Plan, folder: Path, tell: Tell) -> None:
+    def __init__(self, plan: Plan, folder: Path, onlooker: Onlooker) -> None:
         self.plan = plan
         self.folder = folder
-        self.tell = tell
+        self.onlooker = onlooker
         self.start_ms = DAY_MS + plan.start_s * 1000
-        self.crossings: list[walkers.Crossing] = []
+        self.crossings: list[list[walkers.Crossing]] = []  # of each node
         self.posts: list[Post] = []
         self.world = World(self.posts)
         self._config = folder / "trottoir.toml"
@@ -93,7 +132,7 @@ class Street:
         plan = self.plan
         rng = random.Random(f"{plan.seed}/{index}")
         people = walkers.walk_day(rng, site_curve(index)[2], plan.start_s, plan.duration_ms // 1000, PAVEMENT)
-        self.crossings += walkers.crossings(people)
+        self.crossings.append(walkers.crossings(people))
         phase_ms = rng.randrange(100)
         identity = Identity(f"24dcc351a{index:03x}", self.folder / f"flash{index}.bin", phase_ms, seed=rng.getrandbits(32))
         node = NodeProcess(identity, 0, plan.interpreter)
@@ -105,6 +144,7 @@ class Street:
         # JSON's strings are strings of TOML too, whatever a folder is called.
         ports = json.dumps([post.cable.link.removeprefix("serial:") for post in self.posts])
         text = f'[gateway]\nid = "demo"\nstate_dir = {json.dumps(str(self.folder / "state"))}\nlog = "json"\n'
+        text += f'page = "127.0.0.1:{self.plan.port}"\n' if self.plan.port else 'page = "off"\n'
         text += f"[serial]\nports = {ports}\n[uplink]\n{self.server.toml()}"
         for index, post in enumerate(self.posts):
             name = node_name(post.node.identity.node)
@@ -131,41 +171,59 @@ class Street:
     def _schedule_faults(self) -> None:
         when = self.plan.calendar()
         first, last = self.posts[0].cable, self.posts[-1].cable
-        self._say_and_do(when["garble"][0], "a bad cable garbles one byte in fifty", lambda: _garble(first, True))
-        self._say_and_do(when["garble"][1], "the cable is good again", lambda: _garble(first, False))
-        self._say_and_do(when["unplug"][0], "a node is unplugged from the gateway", last.pull_out)
-        self._say_and_do(when["unplug"][1], "it is plugged in again", last.plug_in)
+        self._say_and_do(when["garble"][0], "cable-bad", lambda: _garble(first, True))
+        self._say_and_do(when["garble"][1], "cable-good", lambda: _garble(first, False))
+        self._say_and_do(when["unplug"][0], "node-unplugged", last.pull_out)
+        self._say_and_do(when["unplug"][1], "node-plugged", last.plug_in)
         if when["outage"][1] > when["outage"][0]:
-            self._say_and_do(when["outage"][0], "the server goes away", self.server.go_away)
-            self._say_and_do(when["outage"][1], "the server is back", self.server.come_back)
-        self._say_and_do(when["kill"][0], "the gateway is killed", self._kill_gateway)
-        self._say_and_do(when["kill"][1], "the gateway starts again", self.start_gateway)
+            self._say_and_do(when["outage"][0], "server-away", self.server.go_away)
+            self._say_and_do(when["outage"][1], "server-back", self.server.come_back)
+        self._say_and_do(when["kill"][0], "gateway-killed", self._kill_gateway)
+        self._say_and_do(when["kill"][1], "gateway-starts", self.start_gateway)
         server = self.server
         if isinstance(server, InfluxServer):  # files refuse nothing
             prefix = f"climate,site={self.site(len(self.posts) - 1)},".encode()
             refuse = partial(server.refuse_one, lambda line: line.startswith(prefix))
-            self._say_and_do(when["refuse"][0], "the server refuses one line of a batch", refuse)
+            self._say_and_do(when["refuse"][0], "line-refused", refuse)
 
     def _say_and_do(self, at_ms: int, what: str, action: Callable[[], None]) -> None:
         def happen() -> None:
-            self.tell(self.world.now_ms, what)
+            self.onlooker.tell(self.world.now_ms, Say(f"demo.{what}"))
             action()
 
         self.world.at(at_ms, happen)
 
     # -- the run
 
-    def run(self, progress: Progress) -> None:
+    def run(self) -> None:
         duration = self.plan.duration_ms
+        step_ms = MINUTE_MS if not self.plan.pace else min(MINUTE_MS, round(self.plan.pace * 1000 * PACE_STEP_S) or 1)
+        began = time.monotonic()
         while self.world.now_ms < duration:
-            progress(self.world.now_ms, duration)
-            self.world.run_until(min(duration, self.world.now_ms + MINUTE_MS))
-        progress(duration, duration)
+            self.onlooker.progress(self.world.now_ms, self.standing)
+            self.world.run_until(min(duration, self.world.now_ms + step_ms))
+            if self.plan.pace:
+                ahead_s = self.world.now_ms / 1000 / self.plan.pace - (time.monotonic() - began)
+                time.sleep(max(0.0, ahead_s))
+        self.onlooker.progress(duration, self.standing)
         end_s = (self.start_ms + duration) // 1000
         while not books.is_settled(self.folder / "state", self.posts, end_s):
             if self.world.now_ms > duration + SETTLE_MS:
                 return  # the books will say what is missing
             self.world.run_until(self.world.now_ms + MINUTE_MS)
+
+    def standing(self) -> Standing:
+        reader = Reader(self.folder / "state" / "store.db")
+        accepted = {series.node: counted.ab + counted.ba for series, counted in reader.since(0).items()}
+        waiting = reader.outbox().waiting
+        reader.close()
+        rows = []
+        for index, post in enumerate(self.posts):
+            name = node_name(post.node.identity.node)
+            passed = bisect_right([crossing.t_ms for crossing in self.crossings[index]], self.world.now_ms)
+            counted = max(sum(post.cable.witness.counted()), sum(post.cable.witness.live))
+            rows.append(NodeStanding(site_curve(index)[0], name, passed, counted, accepted.get(name, 0)))
+        return Standing(rows, waiting)
 
     def stop_gateway(self) -> None:
         if self.world.gateway is not None:
@@ -186,22 +244,24 @@ def _garble(cable: Cable, on: bool) -> None:
     cable.is_garbling = on
 
 
-def run(plan: Plan, tell: Tell, progress: Progress, keep: Callable[[Path], None], done: Done | None = None) -> dict[str, object]:
+def run(plan: Plan, onlooker: Onlooker, done: Done | None = None) -> dict[str, object]:
     """Runs the plan and closes the books; the result is what `demo --json` prints.
 
-    `done` gets the result and where the points are, while the server is still up. The folder with logs and store is removed when
-    all is well or the run was interrupted; `keep` is told of it otherwise.
+    `done` gets the result and where the points are, while the server, and the page of a plan that stays, are still up. The folder
+    with logs and store is removed when all is well or the run was interrupted; the onlooker is told of it otherwise.
     """
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="trottoir-demo-"))
-    street = Street(plan, folder, tell)
+    street = Street(plan, folder, onlooker)
     is_worth_keeping = True
     try:
         street.start()
         interpreters = {post.node.interpreter for post in street.posts}
-        street.run(progress)
-        street.stop_gateway()
-        result = books.close(street.posts, street.crossings, folder / "state", street.server, street.start_ms, plan.duration_ms)
+        street.run()
+        if not plan.stays:
+            street.stop_gateway()
+        crossings = [crossing for of_node in street.crossings for crossing in of_node]
+        result = books.close(street.posts, crossings, folder / "state", street.server, street.start_ms, plan.duration_ms)
         result |= {
             "server": street.server.name,
             "outage_s": (plan.outage_ms[1] - plan.outage_ms[0]) // 1000,
@@ -221,6 +281,6 @@ def run(plan: Plan, tell: Tell, progress: Progress, keep: Callable[[Path], None]
     finally:
         street.close()
         if is_worth_keeping:
-            keep(folder)
+            onlooker.keep(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""What a gateway needs on this machine: one function a check, each a few findings. Nothing is changed but by a finding's `fix`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from gateway import config
+from gateway.config import Config
+from gateway.drivers.table import open_driver
+from gateway.errors import ConfigError, DeviceError, PermissionDenied, StoreError
+from gateway.ownership import Ownership
+from gateway.session import EARLIEST_S
+from gateway.version import VERSION
+from gateway.window import COMPILED
+from gateway.words import Say
+
+GOOD, NOTE, BAD = "good", "note", "bad"
+LITTLE_DISK_MB, NO_DISK_MB = 1000, 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`check` names what was looked at; `fix`, where there is one, mends it without asking."""
+
+    check: str
+    level: str
+    detail: Say
+    fix: Callable[[], object] | None = None
+
+
+def examine(path: Path | None) -> Iterator[Finding]:
+    """All findings for a configuration file (None: defaults), in an order that a person would go by."""
+    yield from _software()
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("config", BAD, problem)
+        return
+    yield Finding("config", GOOD, Say("doctor.config", {"file": path or Say("cli.defaults")}))
+    is_running = _is_running(settings)
+    yield Finding("gateway", GOOD if is_running else NOTE, Say("doctor.running" if is_running else "doctor.not-running"))
+    yield from _folder(settings)
+    yield from _secrets(settings)
+    yield from _store(settings)
+    yield from _ports(settings, is_running)
+    yield from _clock()
+    yield from _page(settings, is_running)
+    yield from _uplink(settings)
+
+
+def _software() -> Iterator[Finding]:
+    python = sys.version.split()[0]
+    about = {"trottoir": VERSION, "python": python, "sqlite": sqlite3.sqlite_version, "system": sys.platform}
+    yield Finding("versions", GOOD, Say("doctor.versions", about))
+    yield Finding("core", GOOD if COMPILED else NOTE, Say("doctor.compiled" if COMPILED else "doctor.pure"))
+
+
+def _is_running(settings: Config) -> bool:
+    lock = settings.gateway.state_dir / "lock"
+    if not lock.exists():
+        return False
+    try:
+        Ownership(lock).release()
+    except StoreError as error:
+        return error.key == "store-taken"
+    return False
+
+
+def _folder(settings: Config) -> Iterator[Finding]:
+    folder = settings.gateway.state_dir
+    about = {"folder": folder}
+    if not folder.is_dir():
+        yield Finding("state folder", BAD, Say("doctor.no-folder", about), lambda: folder.mkdir(parents=True, mode=0o750))
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("state folder", BAD, Say("doctor.folder-denied", about))
+        return
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    level = BAD if free_mb < NO_DISK_MB else NOTE if free_mb < LITTLE_DISK_MB else GOOD
+    key = "doctor.folder" if level == GOOD else "doctor.little-disk"
+    yield Finding("state folder", level, Say(key, {**about, "free_mb": free_mb}))
+
+
+def _secrets(settings: Config) -> Iterator[Finding]:
+    try:
+        settings.check_secrets()
+    except ConfigError as error:
+        for problem in error.problems:
+            file = problem.values.get("file")
+            close = partial(file.chmod, 0o600) if isinstance(file, Path) and problem.key == "config.secret-open" else None
+            yield Finding("secrets", BAD, problem, close)
+
+
+def _store(settings: Config) -> Iterator[Finding]:
+    path = settings.gateway.state_dir / "store.db"
+    if not path.exists():
+        return
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ((verdict,), *_) = database.execute("PRAGMA quick_check(1)").fetchall()
+        database.close()
+    except sqlite3.Error as error:
+        verdict = str(error)
+    about = {"file": path, "size_mb": round(path.stat().st_size / 1e6, 1), "found": verdict}
+    is_whole = verdict == "ok"
+    yield Finding("store", GOOD if is_whole else BAD, Say("doctor.store" if is_whole else "doctor.store-damaged", about))
+
+
+def _ports(settings: Config, is_running: bool) -> Iterator[Finding]:
+    from serial.tools import list_ports
+
+    listed = settings.serial.ports
+    if not listed:
+        yield Finding("ports", NOTE, Say("doctor.no-ports"))
+    for port in listed:
+        yield _port(port, is_running)
+    known = {os.path.realpath(port) for port in listed}
+    for found in list_ports.comports():
+        if found.vid is not None and os.path.realpath(found.device) not in known:
+            about = {"port": _stable_name(found.device), "what": found.description}
+            yield Finding("ports", NOTE, Say("doctor.unlisted-port", about))
+
+
+def _port(port: str, is_running: bool) -> Finding:
+    driver = open_driver(f"serial:{port}", lambda: 0)
+    try:
+        driver.probe()  # type: ignore[attr-defined]
+    except DeviceError as error:
+        if error.is_busy and is_running:
+            return Finding("ports", GOOD, Say("doctor.port-in-use", {"port": port}))
+        return Finding("ports", BAD, Say(f"error.{error.key}", error.data))
+    except PermissionDenied as error:
+        key = "doctor.log-in-again" if _is_in_group_file() else f"error.{error.key}"
+        return Finding("ports", BAD, Say(key, error.data))
+    if not Path(port).exists():
+        return Finding("ports", NOTE, Say("error.port-missing", {"port": port}))
+    return Finding("ports", GOOD, Say("doctor.port", {"port": port}))
+
+
+def _stable_name(device: str) -> str:
+    """The name under /dev/serial/by-path that stays the same when nodes are plugged in another order."""
+    names = [str(link) for link in Path("/dev/serial/by-path").glob("*") if os.path.realpath(link) == os.path.realpath(device)]
+    return min(names, default=device)
+
+
+def _is_in_group_file() -> bool:
+    """The user is in dialout, but has not logged in since."""
+    try:
+        import grp
+        import pwd
+
+        group = grp.getgrnam("dialout")
+        return pwd.getpwuid(os.getuid()).pw_name in group.gr_mem and group.gr_gid not in os.getgroups()
+    except (ImportError, KeyError):
+        return False
+
+
+def _clock() -> Iterator[Finding]:
+    if time.time() < EARLIEST_S:
+        yield Finding("clock", BAD, Say("doctor.clock-unset"))
+        return
+    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        answer = ""
+    key = {"yes": "doctor.clock", "no": "doctor.clock-free"}.get(answer, "doctor.clock-unknown")
+    yield Finding("clock", GOOD if answer == "yes" else NOTE, Say(key))
+
+
+def _page(settings: Config, is_running: bool) -> Iterator[Finding]:
+    address = settings.gateway.page_address
+    if address is None:
+        yield Finding("page", NOTE, Say("doctor.page-off"))
+        return
+    about: dict[str, object] = {"address": settings.gateway.page}
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    try:
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        if is_running:
+            yield Finding("page", GOOD, Say("doctor.page-open", about))
+        else:
+            yield Finding("page", BAD, Say("doctor.page-taken", {**about, "found": error}))
+        return
+    is_local = address[0] in ("127.0.0.1", "localhost", "::1")
+    yield Finding("page", GOOD if is_local else NOTE, Say("doctor.page" if is_local else "doctor.page-public", about))
+
+
+def _uplink(settings: Config) -> Iterator[Finding]:
+    about = {"api": settings.uplink.api, "url": settings.uplink.url}
+    if not settings.uplink.enabled:
+        yield Finding("uplink", NOTE, Say("doctor.uplink-off"))
+    elif settings.uplink.api == "file":
+        yield Finding("uplink", GOOD, Say("doctor.uplink-file", {"folder": settings.uplink.folder}))
+    else:
+        yield Finding("uplink", GOOD, Say("doctor.uplink", about))

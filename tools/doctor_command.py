@@ -1,0 +1,32 @@
+"""`trottoir doctor`: says what it finds, mends what it may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
+from gateway.words import Say
+from tools.doctor import BAD, GOOD, Finding, examine
+from tools.terminal import shared, show, t
+
+
+def run_doctor(path: Path | None, fix: bool) -> int:
+    """0 if nothing is bad, or was mended; else 1."""
+    rows = [_mend(finding) if fix and finding.fix is not None else finding for finding in examine(path)]
+    is_good = all(finding.level != BAD for finding in rows)
+    found = [{"check": f.check, "level": f.level, "detail": f.detail.line(shared.language)} for f in rows]
+    lines = [f"{t('doctor.' + f.level):<8} {f.detail.line(shared.language)}" for f in rows]
+    if any(f.fix is not None and f.level == BAD for f in rows):
+        lines.append(t("doctor.may-fix"))
+    lines.append(t("doctor.all-good" if is_good else "doctor.not-good"))
+    show({"ok": is_good, "checks": found}, "\n".join(lines))
+    return EXIT_OK if is_good else EXIT_CHECK_FAILED
+
+
+def _mend(finding: Finding) -> Finding:
+    assert finding.fix is not None
+    try:
+        finding.fix()
+    except OSError:
+        return finding
+    return Finding(finding.check, GOOD, Say("doctor.fixed", {"problem": finding.detail}))

@@ -1,0 +1,67 @@
+"""`trottoir run`: the gateway, with a live table above which the log scrolls when somebody watches at a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from gateway import config, logs, service
+from gateway.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError, StoreError
+from gateway.version import VERSION
+from gateway.watch import Watch
+from gateway.words import Say
+from tools.live_table import table_of
+from tools.terminal import shared
+
+EVERY_S = 1.0
+
+
+def run_gateway(path: Path | None) -> int:
+    """Until SIGTERM (0) or Ctrl-C (130)."""
+    settings = config.load(path)
+    try:
+        return EXIT_INTERRUPTED if asyncio.run(_serve(settings)) else EXIT_OK
+    except OSError as error:  # the folder of the store cannot be made
+        raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
+
+
+async def _serve(settings: config.Config) -> bool:
+    console = Console(stderr=True, highlight=False)
+    is_watched = console.is_terminal and settings.gateway.log == "text" and not shared.json
+    with _live(console) if is_watched else contextlib.nullcontext() as live:
+        # With a table on the screen, stderr is the table's: what is logged appears above it.
+        logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose, sys.stdout if shared.json else sys.stderr)
+        gateway = service.Service(settings, lambda: time.time_ns() // 1_000_000)
+        gateway.stop_on_signals()
+        drawing = asyncio.create_task(_draw(live, settings, gateway)) if live else None
+        try:
+            await gateway.run()
+        finally:
+            if drawing is not None:
+                drawing.cancel()
+        return gateway.interrupted
+
+
+@contextlib.contextmanager
+def _live(console: Console) -> Iterator[Live]:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield live
+
+
+async def _draw(live: Live, settings: config.Config, gateway: service.Service) -> None:
+    watch = await asyncio.to_thread(Watch, settings, VERSION)
+    try:
+        while True:
+            with contextlib.suppress(StoreError):  # the gateway itself says so in the log
+                view = await asyncio.to_thread(watch.view, gateway.now())
+                live.update(table_of(view, gateway.page_url), refresh=True)
+            await asyncio.sleep(EVERY_S)
+    finally:
+        watch.close()
