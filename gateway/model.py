@@ -252,3 +252,44 @@ class OutboxRef:
     tags: dict[str, str] = field(hash=False)
     time_s: int
     rev: int
+
+
+# -- for those who look on
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """People in an interval that begins at `from_s`, and for how many of its seconds the node was counting."""
+
+    from_s: int
+    ab: int
+    ba: int
+    covered_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClimateMean:
+    """Means of the minute that begins at `from_s`."""
+
+    from_s: int
+    temperature_c: float
+    humidity_pct: float
+    q: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """What waits to be sent: `oldest_s` is the time of the oldest point, 0 where none waits."""
+
+    waiting: int
+    oldest_s: int
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing is taken, since when, and when it is tried again (unix seconds)."""
+
+    reason: str
+    since_s: int
+    next_try_s: int

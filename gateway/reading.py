@@ -8,43 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.model import Series
+from gateway.model import ClimateMean, Counted, OutboxState, Series
 from gateway.store import QUEUED
 
 BUSY_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """People in an interval that begins at `from_s`, and for how many of its seconds the node was counting."""
-
-    from_s: int
-    ab: int
-    ba: int
-    covered_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Climate:
-    """Means of the minute that begins at `from_s`."""
-
-    from_s: int
-    temperature_c: float
-    humidity_pct: float
-    q: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outbox:
-    """What waits to be sent: `oldest_s` is the time of the oldest point, 0 where none waits."""
-
-    waiting: int
-    oldest_s: int
-    dead_letters: int
 
 
 class Reader:
@@ -79,17 +49,17 @@ class Reader:
         )
         return {Series(*row[:3]): Counted(*row[3:]) for row in rows}
 
-    def climate(self, start_s: int) -> dict[str, Climate]:
+    def climate(self, start_s: int) -> dict[str, ClimateMean]:
         """The newest climate bin of each node that has one at or after `start_s`."""
         rows = self._read(
             "SELECT node, max(start), temperature, humidity, n, q FROM climate WHERE start >= ? GROUP BY node", start_s
         )
         return {node: _climate(start, temperature, humidity, n, q) for node, start, temperature, humidity, n, q in rows}
 
-    def outbox(self) -> Outbox:
+    def outbox(self) -> OutboxState:
         ((waiting, oldest_s),) = self._read("SELECT count(*), coalesce(min(time), 0) FROM outbox WHERE state = ?", QUEUED)
         ((dead_letters,),) = self._read("SELECT count(*) FROM dead_letters")
-        return Outbox(waiting, oldest_s, dead_letters)
+        return OutboxState(waiting, oldest_s, dead_letters)
 
     def counts_of(self, node: str, start_s: int, end_s: int) -> list[tuple[int, int, int, int, int]]:
         """(start, ab, ba, covered_s, q) of each minute of a node that is there, oldest first."""
@@ -99,7 +69,7 @@ class Reader:
             start_s, end_s, node,
         )  # fmt: skip
 
-    def climate_of(self, node: str, start_s: int, end_s: int) -> list[Climate]:
+    def climate_of(self, node: str, start_s: int, end_s: int) -> list[ClimateMean]:
         """Each minute of a node's climate that is there, oldest first."""
         rows = self._read(
             "SELECT start, temperature, humidity, n, q FROM climate WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
@@ -118,5 +88,5 @@ class Reader:
             raise StoreError("store-unusable", path=self._path, found=error) from error
 
 
-def _climate(start_s: int, temperature_sum: int, humidity_sum: int, n: int, q: int) -> Climate:
-    return Climate(start_s, round(temperature_sum / n / 100, 2), round(humidity_sum / n / 2, 1), q)
+def _climate(start_s: int, temperature_sum: int, humidity_sum: int, n: int, q: int) -> ClimateMean:
+    return ClimateMean(start_s, round(temperature_sum / n / 100, 2), round(humidity_sum / n / 2, 1), q)

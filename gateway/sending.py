@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -20,7 +19,7 @@ from gateway import delivery, pipeline, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, Item
 from gateway.errors import StoreError
-from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
+from gateway.model import Q_SIMULATED, OutboxRef, Point, Series, Trouble
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 
@@ -34,15 +33,6 @@ class InStore(Protocol):
     """Runs work in the store's thread."""
 
     async def __call__(self, work: Callable[..., T], *arguments: Any) -> T: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why nothing is taken, since when, and when it is tried again (unix seconds)."""
-
-    reason: str
-    since_s: int
-    next_try_s: int
 
 
 class Sending:

@@ -12,13 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
-from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, NodeNow, Series
+from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, ClimateMean, Counted, NodeNow, OutboxState, Series, Trouble
 
-if TYPE_CHECKING:  # what is shown was read elsewhere
+if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.pipeline import Live
-    from gateway.reading import Climate, Counted, Outbox
-    from gateway.sending import Trouble
 
 QUARTER_S = 900
 GOOD_S = 60  # heard within
@@ -127,8 +125,8 @@ class Books:
 
     today: Mapping[Series, Counted]
     newest: Mapping[Series, Counted]
-    climate: Mapping[str, Climate]
-    outbox: Outbox
+    climate: Mapping[str, ClimateMean]
+    outbox: OutboxState
     disk_free_mb: int
 
 
@@ -218,7 +216,7 @@ def _open(node: NodeNow, now_s: int) -> Open | None:
     return {"from_s": min(from_s, live_s), "as_of_s": live_s, "ab": node.open_ab, "ba": node.open_ba}
 
 
-def _climate(climate: Climate) -> ClimateView:
+def _climate(climate: ClimateMean) -> ClimateView:
     return {
         "at_s": climate.from_s + PERIOD_S,
         "temperature_c": climate.temperature_c,
