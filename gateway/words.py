@@ -8,6 +8,7 @@ the page and English in the log.
 from __future__ import annotations
 
 import errno
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ def choose(*wishes: str | None) -> Language:
     """The first wish that names a language we speak: `de`, `de_DE.UTF-8`, `de-DE,de;q=0.9,en;q=0.8`; else English."""
     for wish in wishes:
         for part in (wish or "").split(","):
-            name = part.strip()[:2].lower()
+            name = re.split(r"[-_.;@]", part.strip().lower())[0]
             if name in LANGUAGES:
                 return name
     return "en"

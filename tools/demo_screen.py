@@ -66,9 +66,9 @@ def table_of(standing: Standing) -> Table:
     waiting = t("demo.waiting", waiting=standing.waiting) if standing.waiting else t("demo.waiting-none")
     table = Table(caption=waiting, caption_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("street", "node"):
-        table.add_column(t(f"demo.column-{name}"))
+        table.add_column(t(f"demo.{name}"))
     for name in ("passed", "counted", "accepted"):
-        table.add_column(t(f"demo.column-{name}"), justify="right")
+        table.add_column(t(f"demo.{name}"), justify="right")
     for row in standing.rows:
         table.add_row(row.street, row.node, str(row.passed), str(row.counted), str(row.accepted))
     return table

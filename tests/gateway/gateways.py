@@ -15,6 +15,7 @@ from gateway import config
 from gateway.drivers.base import Driver
 from gateway.errors import DeviceError
 from gateway.service import Service
+from gateway.systemd import Systemd
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
 from tests.gateway.parts import T0
@@ -23,7 +24,7 @@ from tests.gateway.ptys import Line, until
 TOML = """
 [gateway]
 state_dir = "{state}"
-page = "off"
+page = "{page}"
 [serial]
 ports = [{ports}]
 [uplink]
@@ -55,14 +56,15 @@ class Gateway:
     """`async with Gateway(tmp_path, line) as gateway`; with the same folder it is the same gateway after a restart."""
 
     def __init__(
-        self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0
-    ) -> None:
+        self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0,
+        systemd: Systemd | None = None, page: str = "off",
+    ) -> None:  # fmt: skip
         self.clock = clock or Clock()
         ports = ", ".join(f'"{line.path}"' for line in lines)
-        text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower())
+        text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower(), page=page)
         settings = config.parse(text, "test", {})
         settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
-        self.service = Service(settings, self.clock, lambda: 0.0)
+        self.service = Service(settings, self.clock, lambda: 0.0, systemd)
         if uplink is not None:
             self.service._sending._uplink = uplink
         self.folder = folder

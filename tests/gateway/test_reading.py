@@ -1,0 +1,115 @@
+"""gateway.reading and gateway.watch: what is on the disk, read beside the writer, and only when something was written."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway import config
+from gateway.errors import StoreError
+from gateway.model import Counted, OutboxState, Series
+from gateway.reading import Reader
+from gateway.store import SENT, Store
+from gateway.view import Now
+from gateway.watch import Watch
+from tests.gateway.parts import NAME, T0
+from tests.gateway.test_store import accept
+
+SERIES = Series("bahnhof", NAME, "radar")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "store.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def reader(store, tmp_path):
+    reader = Reader(tmp_path / "store.db")
+    yield reader
+    reader.close()
+
+
+def fill(store: Store, minutes: int, first: int = 1) -> None:
+    store.commit([accept(seq, T0 + 60 * (seq - 1), seq) for seq in range(first, first + minutes)], T0)
+
+
+def test_sums_and_the_newest_minute(store, reader):
+    fill(store, 5)
+    assert reader.since(T0) == {SERIES: Counted(T0, 15, 0, 300)}
+    assert reader.since(T0 + 180) == {SERIES: Counted(T0 + 180, 9, 0, 120)}
+    assert reader.newest(T0) == {SERIES: Counted(T0 + 240, 5, 0, 60)}
+    assert reader.since(T0 + 301) == reader.newest(T0 + 301) == {}
+
+
+def test_a_nodes_minutes_in_order_and_missing_ones_are_missing(store, reader):
+    fill(store, 2)
+    fill(store, 1, first=5)
+    rows = reader.counts_of(NAME, T0, T0 + 3600)
+    assert [row[:4] for row in rows] == [(T0, 1, 0, 60), (T0 + 60, 2, 0, 60), (T0 + 240, 5, 0, 60)]
+    assert reader.counts_of(NAME, T0 + 60, T0 + 61)[0][0] == T0 + 60
+    assert reader.counts_of("tr-ffffff", T0, T0 + 3600) == []
+
+
+def test_the_outbox_as_it_is(store, reader):
+    assert reader.outbox() == OutboxState(0, 0, 0)
+    fill(store, 3)
+    refs = store.waiting(100)
+    assert reader.outbox() == OutboxState(len(refs), T0, 0)
+    store.settle(refs[:1], SENT)
+    store.bury(refs[1], "a line", "refused", T0)
+    assert reader.outbox().waiting == len(refs) - 2
+    assert reader.outbox().dead_letters == 1
+
+
+def test_it_reads_while_a_transaction_is_open_and_cannot_write(store, reader):
+    fill(store, 1)
+    with store._transaction():
+        store._db.execute("DELETE FROM bins")
+        assert reader.since(T0) == {SERIES: Counted(T0, 1, 0, 60)}
+    assert reader.since(T0) == {}
+    with pytest.raises(StoreError):
+        reader._read("DELETE FROM bins")
+
+
+def test_a_store_that_is_not_there_is_an_error_and_is_not_made(tmp_path):
+    with pytest.raises(StoreError):
+        Reader(tmp_path / "none.db").outbox()
+    assert not (tmp_path / "none.db").exists()
+
+
+TOML = '[gateway]\nstate_dir = "{folder}"\n[sites.bahnhof]\n[nodes.{node}]\nsite = "bahnhof"\n'
+
+
+@pytest.fixture
+def watch(store, tmp_path):
+    watch = Watch(config.parse(TOML.format(folder=tmp_path, node=NAME), "test", {}), "0.1.0")
+    yield watch
+    watch.close()
+
+
+def at(now_s: int) -> Now:
+    return Now(now_s, [], [], None)
+
+
+def test_the_disk_is_read_only_when_something_was_written_or_a_minute_has_passed(store, watch, monkeypatch):
+    reads = []
+    since = watch.reader.since
+    monkeypatch.setattr(watch.reader, "since", lambda start_s: (reads.append(start_s), since(start_s))[1])
+    fill(store, 2)
+    shown = watch.view(at(T0 + 130))
+    assert shown["nodes"][0]["minute"]["ab"] == 2
+    for _ in range(5):
+        watch.view(at(T0 + 131))
+    assert len(reads) == 1
+    fill(store, 1, first=3)
+    assert watch.view(at(T0 + 131))["nodes"][0]["minute"]["ab"] == 3
+    watch.view(at(T0 + 185))
+    assert len(reads) == 3
+
+
+def test_a_node_that_has_been_silent_for_long_still_shows_its_last_minute(store, watch):
+    fill(store, 2)
+    for hours in (1, 5, 100):
+        assert watch.view(at(T0 + hours * 3600))["nodes"][0]["minute"]["from_s"] == T0 + 60

@@ -1,0 +1,185 @@
+"""gateway.view: what is shown is what is known; unknown is null and never zero."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import get_type_hints
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway import config, view
+from gateway.model import (
+    Q_CLIMATE_IMPLAUSIBLE,
+    ClimateMean,
+    Counted,
+    Heard,
+    NodeNow,
+    OutboxState,
+    Passport,
+    Series,
+    Trouble,
+)
+from gateway.pipeline import Live
+from gateway.view import Books, Now, assemble, day_start
+from tests.gateway.parts import T0
+
+TOML = """
+[gateway]
+id = "gw-1"
+timezone = "Europe/Berlin"
+[sites.bahnhof]
+name = "Bahnhof"
+a_to_b = "zur Stadt"
+[sites.jahnplatz]
+[nodes.tr-a3f1c2]
+site = "bahnhof"
+[nodes.tr-0000b2]
+site = "jahnplatz"
+"""
+CONFIG = config.parse(TOML, "test", {})
+SERIES = Series("bahnhof", "tr-a3f1c2", "radar")
+NOW_S = T0 + 3605
+PASSPORT = Passport(0xA3F1C2, 1, "0.1.0", "gehweg", "esp32", "radar", "sht4x")
+
+
+def now(**changes) -> Now:
+    heard = Heard((NOW_S - 5) * 1000, "serial:/dev/x", (NOW_S - 5) * 1000, 1, {"uptime_s": 99, "boot": 1, "fw": "0.1.0"})
+    node = NodeNow("tr-a3f1c2", T0 + 3480, changes.pop("heard", heard), PASSPORT, changes.pop("silent_s", 0), 2, 1)
+    windows = changes.pop("windows", [Live(SERIES, {900: (40, 31, 0.93333)})])
+    return Now(changes.pop("now_s", NOW_S), [node], windows, changes.pop("trouble", None))
+
+
+def books(**changes) -> Books:
+    known = {
+        "today": {SERIES: Counted(day_start(NOW_S, "Europe/Berlin"), 121, 118, 3000)},
+        "newest": {SERIES: Counted(T0 + 3480, 3, 2, 57)},
+        "climate": {"tr-a3f1c2": ClimateMean(T0 + 3480, 21.35, 48.5, 0)},
+        "outbox": OutboxState(12, T0, 1),
+        "disk_free_mb": 5000,
+    }
+    return Books(**{**known, **changes})
+
+
+def node_of(shown, name: str = "tr-a3f1c2"):
+    return next(node for node in shown["nodes"] if node["node"] == name)
+
+
+def test_everything_that_is_known_is_shown():
+    shown = assemble(CONFIG, "0.1.0", now(), books())
+    node = node_of(shown)
+    assert shown["gateway"] == {
+        "id": "gw-1", "version": "0.1.0", "now_s": NOW_S, "zone": "Europe/Berlin", "is_simulated": False,
+    }  # fmt: skip
+    assert (node["site"], node["site_name"], node["a_to_b"]) == ("bahnhof", "Bahnhof", "zur Stadt")
+    assert node["minute"] == {"from_s": T0 + 3480, "ab": 3, "ba": 2, "coverage": 0.95}
+    assert node["open"] == {"from_s": T0 + 3540, "as_of_s": NOW_S - 5, "ab": 2, "ba": 1}
+    assert node["quarter"] == {"ab": 40, "ba": 31, "coverage": 0.9333}
+    elapsed_s = NOW_S // 60 * 60 - day_start(NOW_S, "Europe/Berlin")
+    assert node["today"] == {"ab": 121, "ba": 118, "coverage": round(3000 / elapsed_s, 4)}
+    assert node["climate"] == {"at_s": T0 + 3540, "temperature_c": 21.35, "humidity_pct": 48.5, "is_implausible": False}
+    assert node["health"]["state"] == "good"
+    assert (node["health"]["uptime_s"], node["health"]["boot"], node["health"]["firmware"]) == (99, 1, "0.1.0")
+    assert shown["outbox"]["waiting"] == 12
+    assert shown["outbox"]["oldest_s"] == T0
+    assert shown["outbox"]["api"] is None  # the uplink is off
+    assert shown["audit"] is None
+
+
+def test_the_document_has_exactly_the_shape_that_is_promised():
+    shown = json.loads(json.dumps(assemble(CONFIG, "0.1.0", now(), books())))
+    node = node_of(shown)
+    for part, shape in (
+        (shown, view.View), (shown["gateway"], view.GatewayView), (shown["outbox"], view.OutboxView), (node, view.NodeView),
+        (node["health"], view.Health), (node["minute"], view.Minute), (node["open"], view.Open),
+        (node["climate"], view.ClimateView), (node["today"], view.Count), (node["quarter"], view.Count),
+    ):  # fmt: skip
+        assert set(part) == set(get_type_hints(shape)), shape
+
+
+def test_a_node_that_is_listed_and_was_never_heard_is_shown_without_numbers():
+    node = node_of(assemble(CONFIG, "0.1.0", now(), books()), "tr-0000b2")
+    assert node["site"] == "jahnplatz"
+    assert [node[key] for key in ("minute", "open", "quarter", "today", "climate")] == [None] * 5
+    assert node["health"]["state"] == "never"
+    assert node["health"]["heard_s"] is None
+
+
+def test_nobody_passed_is_zero_with_its_coverage_and_nobody_counted_is_null():
+    quiet = assemble(CONFIG, "0.1.0", now(windows=[Live(SERIES, {900: (0, 0, 1.0)})]), books())
+    assert node_of(quiet)["quarter"] == {"ab": 0, "ba": 0, "coverage": 1.0}
+    dark = assemble(CONFIG, "0.1.0", now(windows=[Live(SERIES, {900: (0, 0, 0.0)})]), books())
+    assert node_of(dark)["quarter"] is None
+    unknown = assemble(CONFIG, "0.1.0", now(windows=[]), books())
+    assert node_of(unknown)["quarter"] is None
+
+
+@pytest.mark.parametrize(
+    ("heard_ago_s", "silent_s", "state"),
+    [
+        (0, 0, "good"), (60, 0, "good"), (61, 0, "quiet"), (5000, 0, "quiet"), (5, T0, "silent"), (5000, T0, "silent"),
+        (None, T0, "silent"),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_node(heard_ago_s, silent_s, state):
+    heard = None if heard_ago_s is None else Heard((NOW_S - heard_ago_s) * 1000, "serial:x")
+    health = node_of(assemble(CONFIG, "0.1.0", now(heard=heard, silent_s=silent_s), books()))["health"]
+    assert health["state"] == state
+    assert health["silent_since_s"] == (silent_s or None)
+
+
+@pytest.mark.parametrize(("live_ago_s", "is_running"), [(0, True), (90, True), (91, False), (None, False)])
+def test_the_running_minute_is_shown_only_while_live_totals_come(live_ago_s, is_running):
+    live_ms = 0 if live_ago_s is None else (NOW_S - live_ago_s) * 1000
+    heard = Heard(NOW_S * 1000, "serial:x", live_ms)
+    assert (node_of(assemble(CONFIG, "0.1.0", now(heard=heard), books()))["open"] is not None) is is_running
+
+
+def test_trouble_with_the_server_is_told():
+    outbox = assemble(CONFIG, "0.1.0", now(trouble=Trouble("HTTP 401", T0, T0 + 600)), books())["outbox"]
+    assert (outbox["trouble"], outbox["trouble_since_s"], outbox["next_try_s"]) == ("HTTP 401", T0, T0 + 600)
+
+
+def test_an_empty_outbox_has_no_oldest_point():
+    assert assemble(CONFIG, "0.1.0", now(), books(outbox=OutboxState(0, 0, 0)))["outbox"]["oldest_s"] is None
+
+
+def test_an_implausible_climate_is_marked():
+    climate = {"tr-a3f1c2": ClimateMean(T0, 99.0, 0.0, Q_CLIMATE_IMPLAUSIBLE | 1)}
+    assert node_of(assemble(CONFIG, "0.1.0", now(), books(climate=climate)))["climate"]["is_implausible"]
+
+
+def test_a_node_that_has_moved_shows_where_it_is_now_and_else_where_it_last_was():
+    old = Series("jahnplatz", "tr-a3f1c2", "radar")
+    both = books(newest={old: Counted(T0 + 9000, 9, 9, 60), SERIES: Counted(T0, 1, 1, 60)})
+    assert node_of(assemble(CONFIG, "0.1.0", now(), both))["minute"]["ab"] == 1
+    only_old = books(newest={old: Counted(T0, 9, 9, 60)})
+    assert node_of(assemble(CONFIG, "0.1.0", now(), only_old))["minute"]["ab"] == 9
+
+
+def test_simulated_nodes_make_the_whole_page_say_so():
+    simulated = Passport(0xA3F1C2, 1, "0.1.0", "gehweg", "linux", "radar", "sht4x")
+    node = NodeNow("tr-a3f1c2", T0, Heard(NOW_S * 1000, "serial:x"), simulated, 0)
+    shown = assemble(CONFIG, "0.1.0", Now(NOW_S, [node], [], None), books())
+    assert shown["gateway"]["is_simulated"]
+    assert node_of(shown)["health"]["is_simulated"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "midnight"),
+    [
+        ("2026-05-12T10:00:00", "2026-05-12T00:00:00"), ("2026-05-12T00:00:00", "2026-05-12T00:00:00"),
+        ("2026-03-29T23:59:59", "2026-03-29T00:00:00"), ("2026-10-25T23:59:59", "2026-10-25T00:00:00"),
+    ],
+)  # fmt: skip
+def test_a_day_begins_at_local_midnight_also_when_the_clocks_change(moment, midnight):
+    zone = ZoneInfo("Europe/Berlin")
+    at_s, from_s = (int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()) for text in (moment, midnight))
+    assert day_start(at_s, "Europe/Berlin") == from_s
+
+
+def test_just_after_midnight_there_is_no_share_of_a_day_to_cover():
+    midnight = day_start(NOW_S, "Europe/Berlin")
+    shown = assemble(CONFIG, "0.1.0", now(now_s=midnight + 30), books(today={SERIES: Counted(midnight, 0, 0, 0)}))
+    assert node_of(shown)["today"]["coverage"] == 0.0
