@@ -47,6 +47,11 @@ def find_pty() -> str | None:
     return "os.openpty"
 
 
+def find_chromium() -> str | None:
+    """Debian's name for it, or others'."""
+    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
 PARTS = {
     part.name: part
     for part in (
@@ -55,6 +60,12 @@ PARTS = {
             "points are written to and read back from a real InfluxDB server",
             "sudo apt install influxdb",
             lambda: shutil.which("influxd"),
+        ),
+        RealPart(
+            "chromium",
+            "the live page is opened in a real browser",
+            "sudo apt install chromium",
+            find_chromium,
         ),
         RealPart(
             "micropython",

@@ -106,7 +106,7 @@ def make_app(feed: Feed, reader: Callable[[], Reader], now_s: Callable[[], Await
         Route("/events", events),
         Route("/history", history),
         *[Route(f"/static/{name}", partial(chart, name)) for name in CHART],
-        Mount("/static", StaticFiles(directory=_static_folder())),
+        Mount("/static", StaticFiles(directory=static_folder())),
     ]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={StoreError: store_trouble})
 
@@ -139,7 +139,7 @@ def render_index(language: words.Language) -> str:
     return page.replace("{{words}}", safe).replace("{{language}}", language)
 
 
-def _static_folder() -> Path:
+def static_folder() -> Path:
     return Path(str(resources.files("gateway"))) / "page" / "static"
 
 

@@ -37,12 +37,20 @@ class Page:
         self.now_s = T0 + 130
         self.asked = 0
         self.is_stuck = False
+        self._every_s = every_s
         settings = config.parse(TOML.format(folder=folder, page=page, node=NAME), "test", {})
         self.server = PageServer(settings, self._ask, every_s)
         self.server.open()
         self.url = self.server.url
         self.port = int(self.url.rstrip("/").rpartition(":")[2])
         self._pool = urllib3.PoolManager(retries=False, timeout=10)
+
+    def open_again(self) -> None:
+        """After a close: the same page at the same address."""
+        settings = self.server._config
+        gateway = settings.gateway.model_copy(update={"page": f"127.0.0.1:{self.port}"})
+        self.server = PageServer(settings.model_copy(update={"gateway": gateway}), self._ask, self._every_s)
+        self.server.open()
 
     def _ask(self) -> Future[Now]:
         self.asked += 1
