@@ -29,6 +29,7 @@ from gateway.errors import (
 )
 from gateway.words import Say
 from tools.terminal import UsageError, say, shared, show
+from tools.uplink_command import uplink_app
 
 VERSION = "0.1.0"
 
@@ -42,6 +43,7 @@ app = App(
 app.meta.suppress_keyboard_interrupt = False
 config_app = App(name="config", help="The gateway's configuration.")
 app.command(config_app)
+app.command(uplink_app)
 
 
 @app.meta.default
@@ -125,6 +127,7 @@ def check() -> int:
     try:
         settings = config.load(shared.config)
         settings.uplink.read_password()
+        settings.uplink.read_token()
     except ConfigError as error:
         show({"ok": False, "problems": error.lines()}, error.line())
         return EXIT_ENVIRONMENT

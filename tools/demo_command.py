@@ -32,8 +32,8 @@ def run_demo(seed: int, nodes: int, outage: str | None, duration: str, stay: boo
         raise DemoError("demo-system")
     from tools.street import demo
     from tools.street.gateway_process import GatewayDied
-    from tools.street.influxd import ServerFailed
     from tools.street.node import NodeDied
+    from tools.street.server_process import ServerFailed
 
     plan = make_plan(seed, nodes, outage, duration, interpreter)
     screen = Screen(plan)

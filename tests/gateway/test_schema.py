@@ -15,7 +15,7 @@ from gateway.model import Point
 from gateway.schema import SchemaError
 from gateway.uplink.base import Outcome
 from gateway.uplink.file import FileUplink
-from gateway.uplink.influx import InfluxV1
+from gateway.uplink.influx_v1 import InfluxV1
 from tests.gateway.parts import T0
 from tests.real_parts import needs
 

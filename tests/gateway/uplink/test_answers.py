@@ -12,12 +12,12 @@ import urllib3
 from gateway.errors import EXIT_UPLINK_UNREACHABLE
 from gateway.uplink import influx
 from gateway.uplink.base import Outcome
-from gateway.uplink.influx import InfluxV1, UplinkError, classify
+from gateway.uplink.influx_v1 import InfluxV1, UplinkError, classify
 from tests.gateway.parts import T0
 from tests.gateway.uplink.hostile import Hostile, hang_up, talk_without_end
 from tests.gateway.uplink.test_contract import counts, passages
 from tests.real_parts import needs
-from tools.street.influxd import free_port
+from tools.street.server_process import free_port
 
 RETRIED = {408, 425, 429, *range(500, 600)}
 REFUSED = {400, 422}

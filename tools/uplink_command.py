@@ -1,0 +1,133 @@
+"""`trottoir uplink`: does the way to the server work, what waits, and what the server refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gateway.errors import EXIT_OK, ConfigError
+from gateway.words import Language, Say
+from tools.terminal import say, shared, show
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.probe import Finding
+
+SHOWN_AFTER_S = 0.5  # between two looks for the test point; VictoriaMetrics takes about a second
+MAX_LETTERS = 1_000_000
+
+uplink_app = App(name="uplink", help="The way to the server: does it work, what waits, what was refused.")
+
+
+@uplink_app.command(name="check")
+def check_command() -> int:
+    """Check the way to the server, step by step, by writing one test point and reading it back.
+
+    Example: trottoir --config /etc/trottoir/trottoir.toml uplink check
+    """
+    return check(_settings(), "en")
+
+
+@uplink_app.command(name="status")
+def status_command() -> int:
+    """Show how many points wait, since when, and how many were refused; also while the gateway runs.
+
+    Example: trottoir --config /etc/trottoir/trottoir.toml uplink status
+    """
+    return status(_settings(), "en")
+
+
+@uplink_app.command(name="dead-letters")
+def dead_letters_command(
+    *, limit: Annotated[int, Parameter(help="How many of the newest to show.")] = 100
+) -> int:
+    """List the points that the server refused, with its reasons.
+
+    Example: trottoir --config /etc/trottoir/trottoir.toml uplink dead-letters
+    """
+    return dead_letters(_settings(), max(0, min(limit, MAX_LETTERS)), "en")
+
+
+def check(settings: Config, language: Language) -> int:
+    """Says each step as it happens; the exit code of the first that fails."""
+    if not settings.uplink.enabled:
+        say(Say("check.disabled").line(language))
+    findings = []
+    for finding in _findings(settings):
+        findings.append(finding)
+        line = f"{Say('check.ok' if finding.ok else 'check.failed').line(language):7} {finding.detail.line(language)}"
+        if shared.json:
+            say(line)
+        else:
+            show({}, line)
+    last = findings[-1]
+    server = next((str(finding.server) for finding in findings if finding.server), None)
+    steps = [{"step": found.step, "ok": found.ok, "detail": found.detail.line(language)} for found in findings]
+    if shared.json or last.ok:
+        result = {"ok": last.ok, "steps": steps, "server": server, "exit_code": last.exit_code}
+        show(result, Say("check.all-good").line(language))
+    return last.exit_code
+
+
+def _findings(settings: Config) -> Iterator[Finding]:
+    from gateway.probe import Finding, probe
+    from gateway.uplink.table import open_uplink
+
+    try:
+        uplink = open_uplink(settings.uplink)
+    except ConfigError as error:  # a secret that cannot be read
+        yield Finding("secret", error.problems[0], error.exit_code)
+        return
+    with closing(uplink):
+        yield from probe(uplink, settings.gateway.id, int(time.time()), lambda: time.sleep(SHOWN_AFTER_S))
+
+
+def status(settings: Config, language: Language) -> int:
+    """Reads the store only: it says what waits, not whether the server would take it."""
+    from gateway.outbox_view import OutboxView
+
+    with closing(OutboxView(settings.gateway.state_dir)) as view:
+        backlog = view.backlog()
+    uplink = settings.uplink
+    address = str(uplink.folder) if uplink.api == "file" else uplink.url
+    state = Say("check.state-on" if uplink.enabled else "check.state-off", {"api": uplink.api, "address": address})
+    oldest = _utc(backlog.oldest_s) if backlog.oldest_s is not None else None
+    waiting = Say(
+        "check.waiting" if backlog.points else "check.waiting-none",
+        {"points": backlog.points, "oldest": oldest, "dead": backlog.dead_letters},
+    )
+    result = {
+        "enabled": uplink.enabled, "api": uplink.api, "address": address, "waiting": backlog.points, "oldest": oldest,
+        "dead_letters": backlog.dead_letters,
+    }  # fmt: skip
+    show(result, f"{state.line(language)}\n{waiting.line(language)}")
+    return EXIT_OK
+
+
+def dead_letters(settings: Config, limit: int, language: Language) -> int:
+    """The newest `limit`, oldest first; says how many older ones there are."""
+    from gateway.outbox_view import OutboxView
+
+    with closing(OutboxView(settings.gateway.state_dir)) as view:
+        letters, count = view.dead_letters(limit), view.backlog().dead_letters
+    if count > len(letters):
+        say(Say("check.dead-letters-more", {"hidden": count - len(letters), "all": count}).line(language))
+    result = [{"time": _utc(letter.at_s), "line": letter.line, "reason": letter.reason} for letter in letters]
+    lines = [Say("check.dead-letter", row).line(language) for row in result]
+    show({"dead_letters": result, "count": count}, "\n".join(lines) or Say("check.dead-letters-none").line(language))
+    return EXIT_OK
+
+
+def _settings() -> Config:
+    from gateway import config
+
+    return config.load(shared.config)
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
