@@ -18,12 +18,11 @@ from itertools import chain
 from gateway import schema
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK, EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING
 from gateway.model import Point
-from gateway.uplink.base import Answer, Identity, Outcome, Uplink, UplinkError, cause_of
+from gateway.uplink.base import VICTORIA, Answer, Identity, Outcome, Uplink, UplinkError, cause_of
 from gateway.words import Say
 
-READ_TRIES = 10
+READ_TRIES = 20
 _VALUES = 1_000_000  # a check of another second has another value
-_TAKES_ANYTHING = "VictoriaMetrics"  # whatever the token and the bucket
 _STEP_OF = {EXIT_UPLINK_AUTHORISATION: "token", EXIT_UPLINK_MISSING: "target"}
 
 
@@ -31,7 +30,7 @@ _STEP_OF = {EXIT_UPLINK_AUTHORISATION: "token", EXIT_UPLINK_MISSING: "target"}
 class Finding:
     """A step and how it went; `detail` says what to do where it failed. `server` is known from step `server` on."""
 
-    step: str  # address, reachable, server, token, target, write, read
+    step: str  # address, reachable, server, promise, token, target, write, read
     detail: Say
     exit_code: int = EXIT_OK
     server: Identity | None = None
@@ -51,6 +50,8 @@ def probe(uplink: Uplink, gateway: str, now_s: int, pause: Callable[[], object])
         return
     yield Finding("reachable", Say("check.reachable", {"address": uplink.address}))
     yield Finding("server", Say("check.server", {"server": server}), server=server)
+    if server.name == VICTORIA:
+        yield Finding("promise", Say("check.promises-less"))
     point = Point("uplink_check", {"gateway": gateway}, {"value": now_s % _VALUES}, now_s)
     for finding in chain(_write(uplink, point, server), _read(uplink, point, pause)):
         yield finding
@@ -70,7 +71,7 @@ def _write(uplink: Uplink, point: Point, server: Identity) -> Iterator[Finding]:
         if answer.outcome is not Outcome.STORED:
             yield from _refusal(uplink, answer)
             return
-    takes_anything = server.name == _TAKES_ANYTHING
+    takes_anything = server.name == VICTORIA  # whatever the token and the bucket
     yield Finding("token", Say("check.allowed-unchecked" if takes_anything else "check.allowed"))
     yield Finding("target", Say("check.there-unused" if takes_anything else "check.there", {"target": uplink.target}))
     yield Finding("write", Say("check.written", {"target": uplink.target}))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +59,7 @@ def check(settings: Config, language: Language) -> int:
     if not settings.uplink.enabled:
         say(Say("check.disabled").line(language))
     findings = []
-    for finding in _findings(settings):
+    for finding in _findings(settings, language):
         findings.append(finding)
         line = f"{Say('check.ok' if finding.ok else 'check.failed').line(language):7} {finding.detail.line(language)}"
         if shared.json:
@@ -74,7 +75,7 @@ def check(settings: Config, language: Language) -> int:
     return last.exit_code
 
 
-def _findings(settings: Config) -> Iterator[Finding]:
+def _findings(settings: Config, language: Language) -> Iterator[Finding]:
     from gateway.probe import Finding, probe
     from gateway.uplink.table import open_uplink
 
@@ -84,7 +85,19 @@ def _findings(settings: Config) -> Iterator[Finding]:
         yield Finding("secret", error.problems[0], error.exit_code)
         return
     with closing(uplink):
-        yield from probe(uplink, settings.gateway.id, int(time.time()), lambda: time.sleep(SHOWN_AFTER_S))
+        yield from probe(uplink, settings.gateway.id, int(time.time()), _pause(language))
+
+
+def _pause(language: Language) -> Callable[[], None]:
+    # Says once that there is something to wait for, to whoever sits in front of it.
+    notes = [Say("check.not-yet").line(language)] if sys.stderr.isatty() else []
+
+    def pause() -> None:
+        if notes:
+            say(notes.pop())
+        time.sleep(SHOWN_AFTER_S)
+
+    return pause
 
 
 def status(settings: Config, language: Language) -> int:

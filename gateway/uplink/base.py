@@ -16,6 +16,7 @@ from gateway.errors import (
 )
 from gateway.words import Say
 
+VICTORIA = "VictoriaMetrics"  # what a server is called that promises less than the others
 MAX_REASON = 300  # characters of what a server says that are kept
 _BY_STATUS = {401: "uplink-denied", 403: "uplink-forbidden", 404: "uplink-missing", 413: "uplink-refused"}
 _BY_CLASS = {2: "uplink-page", 3: "uplink-redirect", 4: "uplink-refused", 5: "uplink-trouble"}

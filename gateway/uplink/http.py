@@ -122,10 +122,10 @@ def _cause(error: exceptions.HTTPError) -> tuple[str, object]:
     found = " ".join(str(error).split())[:MAX_REASON]
     if isinstance(error, exceptions.NameResolutionError):
         return "uplink-unresolved", found
+    if isinstance(error, exceptions.NewConnectionError):  # to urllib3 one of its timeouts
+        return "uplink-unreached", error.__cause__ if isinstance(error.__cause__, OSError) else found
     if isinstance(error, exceptions.TimeoutError):
         return "uplink-silent", found
     if isinstance(error, exceptions.SSLError):
         return "uplink-tls", found
-    if isinstance(error, exceptions.NewConnectionError):
-        return "uplink-unreached", error.__cause__ if isinstance(error.__cause__, OSError) else found
     return "uplink-broken", found

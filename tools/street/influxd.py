@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlencode
 
 from tools.street.server_process import ServerFailed, ServerProcess, free_port
 
@@ -56,6 +57,6 @@ class Influxd(ServerProcess):
 
     def query(self, text: str, **login: str) -> None:
         """InfluxQL that changes something; `login` may be `u` and `p`. ServerFailed where it is not allowed."""
-        answer = self.ask("POST", "/query", {"q": text, **login})
+        answer = self.ask("POST", f"/query?{urlencode({'q': text, **login})}")
         if answer.status != 200:
             raise ServerFailed(f"{text.partition(' WITH ')[0]}: HTTP {answer.status}")
