@@ -69,7 +69,7 @@ def _write(uplink: Uplink, point: Point, server: Identity) -> Iterator[Finding]:
     for _ in range(2):
         answer = uplink.send([line])
         if answer.outcome is not Outcome.STORED:
-            yield from _refusal(uplink, answer)
+            yield from _refusal(uplink, answer, server)
             return
     takes_anything = server.name == VICTORIA  # whatever the token and the bucket
     yield Finding("token", Say("check.allowed-unchecked" if takes_anything else "check.allowed"))
@@ -77,12 +77,14 @@ def _write(uplink: Uplink, point: Point, server: Identity) -> Iterator[Finding]:
     yield Finding("write", Say("check.written", {"target": uplink.target}))
 
 
-def _refusal(uplink: Uplink, answer: Answer) -> Iterator[Finding]:
+def _refusal(uplink: Uplink, answer: Answer, server: Identity) -> Iterator[Finding]:
     key = "uplink-cut-off" if answer.status is None else cause_of(answer.status)
-    error = UplinkError(key, url=uplink.address, target=uplink.target, found=answer.reason)
-    if error.exit_code == EXIT_UPLINK_MISSING:
+    if key == "uplink-missing" and "page not found" in answer.reason:  # what InfluxDB says of a path, not of a bucket
+        key = "uplink-other-api"
+    elif key == "uplink-missing":
         yield Finding("token", Say("check.allowed"))
-    yield _failure("write", error)
+    data = {"url": uplink.address, "target": uplink.target, "found": answer.reason, "server": server, "api": uplink.name}
+    yield _failure("write", UplinkError(key, **data))
 
 
 def _read(uplink: Uplink, point: Point, pause: Callable[[], object]) -> Iterator[Finding]:

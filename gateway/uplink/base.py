@@ -24,6 +24,7 @@ _EXIT_CODES = {
     "uplink-denied": EXIT_UPLINK_AUTHORISATION,
     "uplink-forbidden": EXIT_UPLINK_AUTHORISATION,
     "uplink-missing": EXIT_UPLINK_MISSING,
+    "uplink-other-api": EXIT_UPLINK_MISSING,
     "uplink-refused": EXIT_CHECK_FAILED,
     "uplink-copies": EXIT_CHECK_FAILED,
 }  # every other cause means that no database was reached

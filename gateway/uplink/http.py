@@ -5,6 +5,7 @@ Success is exactly 204 from the configured server: no redirect is followed, and 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,11 +63,11 @@ class Http:
 
     def meaning(self, status: int, text: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a batch."""
-        return classify(status, self.clean(text), headers.get("Retry-After"))
+        return classify(status, self.clean(_message(text)), headers.get("Retry-After"))
 
     def blame(self, status: int, text: str = "", cause: str | None = None) -> UplinkError:
         """What an answer that is no success says about the server; `cause` where more is known than its status."""
-        found = f"HTTP {status} {self.clean(text)}".strip()
+        found = f"HTTP {status} {self.clean(_message(text))}".strip()
         return UplinkError(cause or cause_of(status), url=self.url, target=self._target, found=found)
 
     def clean(self, text: str) -> str:
@@ -96,6 +97,15 @@ def classify(status: int, text: str = "", retry_after: str | None = None) -> Ans
 def no_answer(error: UplinkError) -> Answer:
     """Nobody answered: the same again later."""
     return Answer(Outcome.RETRY, error.line()[:MAX_REASON])
+
+
+def _message(text: str) -> str:
+    # InfluxDB 2 and 3 say {"code":...,"message":...}, 1.x {"error":...}, others what they like.
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return str(answer.get("message") or answer.get("error") or text) if isinstance(answer, dict) else text
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -21,6 +21,7 @@ from gateway.uplink.http import REASON_BYTES, Http, Reply
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_METRICS = 1024 * 1024
 INFLUXDB = "InfluxDB"
+_NO_ROWS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)  # whatever else it may be
 _VICTORIA_VERSION = re.compile(rb'vm_app_version\{[^}]*short_version="v?([^"]*)"')
 
 
@@ -60,7 +61,7 @@ class Reader:
         reply = ask(measurement, start_s, end_s)
         try:
             return rows_of(reply.data, measurement)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except _NO_ROWS as error:
             raise self._failed(f"{type(error).__name__} {error}") from error
 
     def _ask_influxql(self, measurement: str, start_s: int, end_s: int) -> Reply:
@@ -99,7 +100,7 @@ def _influxql_error(data: bytes) -> str:
     try:
         answer = json.loads(data)
         return str(answer.get("error") or answer["results"][0].get("error") or "")
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except _NO_ROWS:
         return ""
 
 

@@ -154,7 +154,8 @@ def fails(call, step: str, exit_code: int, text: str, **keys: object) -> None:
 @pytest.mark.parametrize(
     ("change", "token", "step", "exit_code", "text"),
     [
-        ({}, "nobody", "token", 7, "HTTP 401"), ({}, "reader", "token", 7, "insufficient permissions for write"),
+        ({}, "nobody", "token", 7, "found HTTP 401 unauthorized access. Check uplink.token_file"),
+        ({}, "reader", "token", 7, "insufficient permissions for write"),
         ({}, "blind", "read", 7, "the right to write and read bucket"),
         ({"bucket": "nowhere"}, "writer", "target", 8, "bucket 'nowhere'"),
         ({"org": "nobody"}, "writer", "target", 8, "organisation 'nobody'"),
@@ -169,6 +170,11 @@ def test_what_influxdb_2_does_not_allow_or_have(uplink, adapter, database, token
 @needs("influxd")
 def test_a_database_that_is_not_there(uplink, influxd):
     fails(uplink, "target", 8, "has no database 'nowhere'", api="v1", url=influxd.url, database="nowhere")
+
+
+@needs("influxd")
+def test_the_other_api(uplink, influxd):
+    fails(uplink, "target", 8, "Set uplink.api", api="v2", url=influxd.url)
 
 
 @pytest.mark.parametrize("api", ["v1", "v2"])

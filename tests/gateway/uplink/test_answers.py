@@ -140,6 +140,19 @@ def test_a_secret_that_the_server_repeats_is_blotted_out(hostile, uplink, caplog
         assert not [text for text in said if secret in text]
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'{"code":"unauthorized","message":"unauthorized access"}', "HTTP 401 unauthorized access"),
+        (b'{"error":"authorization failed"}', "HTTP 401 authorization failed"), (b"{}", "HTTP 401 {}"), (b"[1]", "HTTP 401 [1]"),
+        (b"", "HTTP 401"), (b"[" * 4096, "HTTP 401 " + "[" * 300),
+    ],
+)  # fmt: skip
+def test_the_reason_is_what_the_server_says_in_its_own_way(hostile, uplink, text, reason):
+    hostile.say(401, text)
+    assert uplink.send([passages(0, 1)]).reason == reason
+
+
 def test_what_a_server_says_is_one_short_line_that_commands_no_terminal(hostile, uplink):
     hostile.say(500, b"first\nsecond\x1b[2Jthird\r\n" + b"x" * 3000)
     reason = uplink.send([passages(0, 1)]).reason

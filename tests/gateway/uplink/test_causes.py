@@ -60,8 +60,14 @@ def test_a_server_that_hangs_up_keeps_the_data(hostile, uplink):
 
 
 def test_a_server_that_is_silent_keeps_the_data(impatient, open_it):
+    started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         unreached(open_it(f"http://127.0.0.1:{silent.getsockname()[1]}"), "uplink-silent")
+    assert time.monotonic() - started < 5
+
+
+def test_a_connection_gets_5_s_and_an_answer_30_s():
+    assert (http.TIMEOUT.connect_timeout, http.TIMEOUT.read_timeout) == (5, 30)
 
 
 def test_a_server_that_drips_is_not_listened_to_for_ever(hostile, uplink, monkeypatch):
@@ -118,8 +124,11 @@ def test_every_status_has_a_cause_and_404_alone_means_missing():
 
 
 @pytest.mark.parametrize(
-    "page", [b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}', b"", b"\xff"]
-)
+    "page",
+    [
+        b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}', b"", b"\xff", b"[" * 100_000,
+    ],
+)  # fmt: skip
 def test_a_query_that_is_not_answered_by_influxdb_is_one_clear_error(hostile, uplink, page):
     hostile.answer = pings_like_influxdb(200, page)
     assert cause(lambda: uplink.read("passages", T0, T0 + 60)) == ("query-failed", EXIT_UPLINK_UNREACHABLE)
@@ -150,8 +159,11 @@ SERIES = b'{"metric":{"__name__":"passages_count","site":"a"},"values":[%s],"tim
 
 @pytest.mark.parametrize(
     "page",
-    [b"<html>", b"[]", b"{}", SERIES % (b"1", b""), SERIES % (b"null", b"1"), SERIES.replace(b"_count", b"_x") % (b"1", b"1")],
-)
+    [
+        b"<html>", b"[]", b"{}", SERIES % (b"1", b""), SERIES % (b"null", b"1"), SERIES % (b"1e999", b"1"),
+        SERIES.replace(b"_count", b"_x") % (b"1", b"1"),
+    ],
+)  # fmt: skip
 def test_an_export_that_makes_no_sense_is_one_clear_error(hostile, uplink, page):
     hostile.answer = pings_like_influxdb(200, page, **VICTORIA)
     assert cause(lambda: uplink.read("passages", 0, 60)) == ("query-failed", EXIT_UPLINK_UNREACHABLE)

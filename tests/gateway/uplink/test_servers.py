@@ -65,8 +65,8 @@ def test_a_wrong_password_a_user_without_rights_and_a_missing_database_are_told_
         (None, None, "nobody", 401, "unauthorized access", "uplink-denied"),
         (None, None, "reader", 403, "insufficient permissions for write", None),
         (None, None, "blind", 204, "", "uplink-forbidden"),
-        (None, "nowhere", "writer", 404, 'bucket \\"nowhere\\" not found', "uplink-missing"),
-        ("nobody", None, "writer", 404, 'organization name \\"nobody\\" not found', None),
+        (None, "nowhere", "writer", 404, 'HTTP 404 bucket "nowhere" not found', "uplink-missing"),
+        ("nobody", None, "writer", 404, 'HTTP 404 organization name "nobody" not found', None),
     ],
 )  # fmt: skip
 def test_what_influxdb_2_answers_is_held_and_told_apart(adapter, database, org, bucket, token, status, text, read_key):
