@@ -85,6 +85,13 @@ def test_check_on_influxd(uplink, influxd, database):
     assert all(line.startswith("ok ") for line in out.splitlines()[:-1])
 
 
+def test_check_leaves_nothing_open(uplink, monkeypatch):
+    closed = []
+    monkeypatch.setattr(InfluxV1, "close", lambda self: closed.append(self))
+    uplink("check", api="v1", url=f"http://127.0.0.1:{free_port()}")
+    assert len(closed) == 1
+
+
 @needs("influxd")
 def test_the_test_point_is_no_count(uplink, influxd, database):
     uplink("check", api="v1", url=influxd.url, database=database)

@@ -126,7 +126,8 @@ def test_every_status_has_a_cause_and_404_alone_means_missing():
 @pytest.mark.parametrize(
     "page",
     [
-        b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}', b"", b"\xff", b"[" * 100_000,
+        b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}',
+        b"", b"\xff", b"[" * 100_000,
     ],
 )  # fmt: skip
 def test_a_query_that_is_not_answered_by_influxdb_is_one_clear_error(hostile, uplink, page):
