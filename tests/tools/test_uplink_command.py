@@ -87,7 +87,11 @@ def test_check_on_influxd(uplink, influxd, database):
 
 def test_check_leaves_nothing_open(uplink, monkeypatch):
     closed = []
-    monkeypatch.setattr(InfluxV1, "close", lambda self: closed.append(self))
+
+    def close(uplink: InfluxV1) -> None:
+        closed.append(uplink)
+
+    monkeypatch.setattr(InfluxV1, "close", close)
     uplink("check", api="v1", url=f"http://127.0.0.1:{free_port()}")
     assert len(closed) == 1
 
