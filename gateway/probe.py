@@ -91,7 +91,8 @@ def _read(uplink: Uplink, point: Point, pause: Callable[[], object]) -> Iterator
     try:
         found = _read_back(uplink, point, pause)
     except UplinkError as error:
-        yield Finding("read", Say(f"error.{error.key}", error.data), error.exit_code)
+        key = "uplink-unmapped" if error.key == "uplink-missing" else error.key  # it was there to be written to
+        yield Finding("read", Say(f"error.{key}", error.data), error.exit_code)
         return
     expected = point.fields["value"]
     if found is None:

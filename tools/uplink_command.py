@@ -55,7 +55,7 @@ def dead_letters_command(
 
 
 def check(settings: Config, language: Language) -> int:
-    """Says each step as it happens; the exit code of the first that fails."""
+    """Says each step as it happens; the exit code of the first that fails. What --json gives is English, as all data."""
     if not settings.uplink.enabled:
         say(Say("check.disabled").line(language))
     findings = []
@@ -68,7 +68,7 @@ def check(settings: Config, language: Language) -> int:
             show({}, line)
     last = findings[-1]
     server = next((str(finding.server) for finding in findings if finding.server), None)
-    steps = [{"step": found.step, "ok": found.ok, "detail": found.detail.line(language)} for found in findings]
+    steps = [{"step": found.step, "ok": found.ok, "detail": str(found.detail)} for found in findings]
     if shared.json or last.ok:
         result = {"ok": last.ok, "steps": steps, "server": server, "exit_code": last.exit_code}
         show(result, Say("check.all-good").line(language))

@@ -25,6 +25,7 @@ _EXIT_CODES = {
     "uplink-forbidden": EXIT_UPLINK_AUTHORISATION,
     "uplink-missing": EXIT_UPLINK_MISSING,
     "uplink-other-api": EXIT_UPLINK_MISSING,
+    "uplink-unmapped": EXIT_UPLINK_MISSING,
     "uplink-refused": EXIT_CHECK_FAILED,
     "uplink-copies": EXIT_CHECK_FAILED,
 }  # every other cause means that no database was reached

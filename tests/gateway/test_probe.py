@@ -42,6 +42,8 @@ class Server:
 
     def read(self, measurement, start_s, end_s):
         self.asked.append((measurement, start_s, end_s))
+        if isinstance(self._rows[0], UplinkError):
+            raise self._rows[0]
         return list(self._rows.pop(0) if len(self._rows) > 1 else self._rows[0])
 
     def close(self):
@@ -97,6 +99,18 @@ def test_a_point_that_shows_late_is_waited_for_and_one_that_never_shows_is_not()
     assert len(pauses) == 2
     assert steps(Server(rows=[[]]), pauses)[-1] == ("read", 1)
     assert len(pauses) == 2 + READ_TRIES - 1
+
+
+@pytest.mark.parametrize(
+    ("key", "exit_code", "words"),
+    [("uplink-missing", 8, "dbrp create"), ("uplink-forbidden", 7, "right to write and read"), ("uplink-copies", 1, "-dedup")],
+)
+def test_a_point_that_was_taken_and_cannot_be_read(key, exit_code, words):
+    server = Server(rows=[UplinkError(key, url="u", target=Server.target, found="f")])
+    last = list(probe(server, "gw", T0, lambda: None))[-1]
+    assert (last.step, last.exit_code) == ("read", exit_code)
+    assert words in last.detail.line()
+    assert words in last.detail.line("de") or exit_code == 7
 
 
 def test_another_gateways_point_is_not_ours():
