@@ -116,7 +116,7 @@ def _seconds(retry_after: str | None) -> float | None:
 def _read(answer: urllib3.BaseHTTPResponse, limit: int) -> bytes:
     # At most one byte more than the limit. An answer without an end costs no more than that; its connection is closed.
     deadline = time.monotonic() + ANSWER_S
-    data = b""
+    data = bytearray()
     while len(data) <= limit and (part := answer.read1(limit + 1 - len(data))):
         data += part
         if time.monotonic() > deadline:
@@ -124,7 +124,7 @@ def _read(answer: urllib3.BaseHTTPResponse, limit: int) -> bytes:
     if len(data) > limit:
         answer.close()
     answer.release_conn()
-    return data
+    return bytes(data)
 
 
 def _cause(error: exceptions.HTTPError) -> tuple[str, object]:

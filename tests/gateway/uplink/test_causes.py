@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import subprocess
@@ -179,3 +180,43 @@ def test_an_answer_longer_than_the_limit_is_no_shorter_answer(hostile, uplink, m
     assert cause(lambda: uplink.read("passages", 0, 60))[0] == "query-failed"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 4000\r\n\r\n%(line)s", b"Transfer-Encoding: chunked\r\n\r\n%(length)x\r\n%(line)s\r\n",
+        b"Content-Length: %(zipped_length)d\r\nContent-Encoding: gzip\r\n\r\n%(zipped)s",
+    ],
+)  # fmt: skip
+def test_an_answer_that_breaks_off_is_no_shorter_answer(hostile, uplink, head):
+    line = SERIES % (b"1", b"1000")
+    zipped = gzip.compress(line * 50)[:-20]
+    values = {b"line": line, b"length": len(line), b"zipped": zipped, b"zipped_length": len(zipped) + 20}
+    ping = pings_like_influxdb(200, b"", **VICTORIA)
+
+    def answer(handler):
+        if handler.path.startswith("/api/v1/export"):
+            handler.connection.sendall(b"HTTP/1.1 200 OK\r\n" + head % values)
+            hang_up(handler)
+        else:
+            ping(handler)
+
+    hostile.answer = answer
+    assert cause(lambda: uplink.read("passages", 0, 60)) == ("uplink-broken", EXIT_UPLINK_UNREACHABLE)
+
+
+def test_an_answer_that_comes_compressed_and_in_pieces_is_read_whole(hostile, uplink):
+    lines = b"".join(SERIES.replace(b'"a"', b'"%d"' % n) % (b"1", b"1000") for n in range(5000))
+    zipped = gzip.compress(lines)
+    pieces = [zipped[n : n + 100] for n in range(0, len(zipped), 100)]
+    ping = pings_like_influxdb(200, b"", **VICTORIA)
+
+    def answer(handler):
+        if not handler.path.startswith("/api/v1/export"):
+            ping(handler)
+            return
+        handler.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in [*pieces, b""]:
+            handler.connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+
+    hostile.answer = answer
+    assert len(uplink.read("passages", 0, 60)) == 5000
