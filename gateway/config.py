@@ -122,8 +122,11 @@ class UplinkConfig(_Section):
         return _secret("password_file", self.password_file)
 
     def read_token(self) -> str | None:
-        """Like `read_password`."""
-        return _secret("token_file", self.token_file)
+        """Like `read_password`, and ConfigError for what no HTTP header can carry: others would quote it when they complain."""
+        token = _secret("token_file", self.token_file)
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ConfigError([Say("config.secret-not-a-token", {"key": "uplink.token_file", "file": self.token_file})])
+        return token
 
 
 def _secret(key: str, named: Path | None) -> str | None:

@@ -287,6 +287,15 @@ class OutboxState:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that the server refuses, since when and why."""
+
+    at_s: int
+    line: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Why nothing is taken, since when, and when it is tried again (unix seconds)."""
 

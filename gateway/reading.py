@@ -11,18 +11,20 @@ import threading
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.model import ClimateMean, Counted, OutboxState, Series
+from gateway.model import ClimateMean, Counted, DeadLetter, OutboxState, Series
 from gateway.store import QUEUED
 
 BUSY_S = 2.0
 
 
 class Reader:
-    """`path` is the store's file. StoreError where it cannot be read."""
+    """`path` is the store's file. StoreError where no gateway has run yet, or where it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._one_at_a_time = threading.Lock()
+        if not path.exists():
+            raise StoreError("store-none", folder=path.parent)
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
         except sqlite3.Error as error:
@@ -60,6 +62,11 @@ class Reader:
         ((waiting, oldest_s),) = self._read("SELECT count(*), coalesce(min(time), 0) FROM outbox WHERE state = ?", QUEUED)
         ((dead_letters,),) = self._read("SELECT count(*) FROM dead_letters")
         return OutboxState(waiting, oldest_s, dead_letters)
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The newest `limit` of them, oldest first."""
+        rows = self._read("SELECT at, line, reason FROM dead_letters ORDER BY id DESC LIMIT ?", limit)
+        return [DeadLetter(*row) for row in reversed(rows)]
 
     def counts_of(self, node: str, start_s: int, end_s: int) -> list[tuple[int, int, int, int, int]]:
         """(start, ab, ba, covered_s, q) of each minute of a node that is there, oldest first."""

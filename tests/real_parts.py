@@ -79,6 +79,12 @@ PARTS = {
             "run the tests on Linux or macOS, on Windows inside WSL",
             find_pty,
         ),
+        RealPart(
+            "victoria-metrics",
+            "points are written to and read back from a real VictoriaMetrics",
+            "sudo apt install victoria-metrics",
+            lambda: shutil.which("victoria-metrics"),
+        ),
     )
 }
 

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ ROOMS = ("firmware", "gateway", "hardware", "tools", "tests")
 PURE = tuple(
     f"gateway/{room}.py"
     for room in (
-        "session", "heard", "window", "pipeline", "model", "schema", "delivery", "words", "errors", "mistakes", "view",
+        "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {
@@ -21,6 +23,7 @@ FORBIDDEN_IN_PURE = {
 }  # fmt: skip
 TRANSPORTS = {"serial", "aioserial", "bleak", "urllib3", "socket", "http", "influxdb_client", "requests", "aiohttp"}
 ONE_TRANSPORT = {frozenset({"serial", "aioserial"})}  # two names of one
+LEAVES = {"__init__", "base", "table", "http", "reading"}  # of drivers and uplinks: what is no part of its own
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 
 
@@ -121,13 +124,27 @@ def test_one_file_one_transport(path):
 
 @pytest.mark.parametrize(("room", "other"), [("drivers", "uplink"), ("uplink", "drivers")])
 def test_drivers_and_uplinks_never_see_each_other(room, other):
-    leaves = {f"gateway.{room}.base", f"gateway.{room}.table"}
+    leaves = {f"gateway.{room}.{leaf}" for leaf in LEAVES}
     for path in python_files(f"gateway/{room}"):
         names = {name for name in imports_of(path) if name.startswith("gateway.")}
         assert not {name for name in names if name.startswith(f"gateway.{other}")}, path
         siblings = {name for name in names if name.startswith(f"gateway.{room}.")}
         own = {name for name in siblings if any(name == leaf or name.startswith(leaf + ".") for leaf in leaves)}
         assert siblings == own, path
+
+
+@pytest.mark.parametrize("leaf", sorted(LEAVES - {"__init__"}))
+def test_what_uplinks_share_knows_none_of_them(leaf):
+    import gateway.uplink.table as table
+
+    uplinks = {row[0] for row in table.UPLINKS.values()}
+    assert not imports_of(ROOT / "gateway" / "uplink" / f"{leaf}.py") & uplinks
+
+
+def test_the_heavy_client_is_imported_only_when_it_is_chosen():
+    code = "import sys, gateway.uplink.table, gateway.uplink.influx_v1, tools.cli; print('influxdb_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env={"PYTHONPATH": "firmware"})
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_only_the_service_knows_both_ends():
@@ -165,7 +182,7 @@ def test_packages_hold_no_contracts(path):
 )
 def test_every_part_stands_in_its_table_and_every_row_has_its_file(folder, table, names):
     rows = {row[0].rpartition(".")[2] for row in getattr(importlib.import_module(table), names).values()}
-    files = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__", "table", "base"}
+    files = {path.stem for path in (ROOT / folder).glob("*.py")} - LEAVES
     assert files == rows
 
 

@@ -82,6 +82,29 @@ def config_schema() -> int:
     return schema()
 
 
+def uplink_check() -> int:
+    from gateway import config
+    from tools.uplink_command import check
+
+    return check(config.load(shared.config), shared.language)
+
+
+def uplink_status() -> int:
+    from gateway import config
+    from tools.uplink_command import status
+
+    return status(config.load(shared.config), shared.language)
+
+
+def uplink_dead_letters(
+    *, limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100
+) -> int:
+    from gateway import config
+    from tools.uplink_command import dead_letters
+
+    return dead_letters(config.load(shared.config), limit, shared.language)
+
+
 # "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
@@ -89,6 +112,9 @@ COMMANDS = {
     "doctor": doctor,
     "config check": config_check,
     "config schema": config_schema,
+    "uplink check": uplink_check,
+    "uplink status": uplink_status,
+    "uplink dead-letters": uplink_dead_letters,
 }
 
 

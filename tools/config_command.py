@@ -15,7 +15,7 @@ def check(path: Path | None) -> int:
     try:
         config.load(path).check_secrets()
     except ConfigError as error:
-        show({"ok": False, "problems": error.lines(shared.language)}, error.line(shared.language))
+        show({"ok": False, "problems": error.lines()}, error.line(shared.language))
         return EXIT_ENVIRONMENT
     show({"ok": True, "problems": []}, t("cli.good", file=path or t("cli.defaults")))
     return EXIT_OK

@@ -50,8 +50,8 @@ def run_demo(wishes: Wishes) -> int:
     from tools.demo_screen import Screen
     from tools.street import demo
     from tools.street.gateway_process import GatewayDied
-    from tools.street.influxd import ServerFailed
     from tools.street.node import NodeDied
+    from tools.street.server_process import ServerFailed
 
     plan = make_plan(wishes)
     for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: everything that was started is stopped

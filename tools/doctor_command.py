@@ -14,7 +14,7 @@ def run_doctor(path: Path | None, fix: bool) -> int:
     """0 if nothing is bad, or was mended; else 1."""
     rows = [_mend(finding) if fix and finding.fix is not None else finding for finding in examine(path)]
     is_good = all(finding.level != BAD for finding in rows)
-    found = [{"check": f.check, "level": f.level, "detail": f.detail.line(shared.language)} for f in rows]
+    found = [{"check": f.check, "level": f.level, "detail": f.detail.line()} for f in rows]
     lines = [f"{t('doctor.' + f.level):<8} {f.detail.line(shared.language)}" for f in rows]
     if any(f.fix is not None and f.level == BAD for f in rows):
         lines.append(t("doctor.may-fix"))

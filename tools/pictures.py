@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent / "pictures"
-COLUMNS, LINES = 96, 21
+COLUMNS, LINES = 96, 14
 WIDE, PHONE = (1200, 900), (360, 740)
 SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"><style>
 .{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", monospace; font-size: {char_height}px; line-height: {line_height}px;
   font-variant-east-asian: full-width; }}
 {styles}</style><defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0"
-  width="{terminal_width}" height="{terminal_height}"/></clipPath>{lines}</defs>{chrome}<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+  width="{terminal_width}" height="{terminal_height}"/></clipPath>{lines}</defs>{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
 {backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g></svg>"""
 
 

@@ -7,6 +7,29 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from gateway.errors import (
+    EXIT_CHECK_FAILED,
+    EXIT_UPLINK_AUTHORISATION,
+    EXIT_UPLINK_MISSING,
+    EXIT_UPLINK_UNREACHABLE,
+    TrottoirError,
+)
+from gateway.words import Say
+
+VICTORIA = "VictoriaMetrics"  # what a server is called that promises less than the others
+MAX_REASON = 300  # characters of what a server says that are kept
+_BY_STATUS = {401: "uplink-denied", 403: "uplink-forbidden", 404: "uplink-missing", 413: "uplink-refused"}
+_BY_CLASS = {2: "uplink-page", 3: "uplink-redirect", 4: "uplink-refused", 5: "uplink-trouble"}
+_EXIT_CODES = {
+    "uplink-denied": EXIT_UPLINK_AUTHORISATION,
+    "uplink-forbidden": EXIT_UPLINK_AUTHORISATION,
+    "uplink-missing": EXIT_UPLINK_MISSING,
+    "uplink-other-api": EXIT_UPLINK_MISSING,
+    "uplink-unmapped": EXIT_UPLINK_MISSING,
+    "uplink-refused": EXIT_CHECK_FAILED,
+    "uplink-copies": EXIT_CHECK_FAILED,
+}  # every other cause means that no database was reached
+
 
 class Outcome(Enum):
     """What became of a batch."""
@@ -20,11 +43,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is for a person, `retry_after_s` what the server asked for."""
+    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one."""
 
     outcome: Outcome
     reason: str = ""
     retry_after_s: float | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +60,50 @@ class Row:
     fields: dict[str, object]
 
 
-class Uplink(Protocol):
-    """Called from one worker thread at a time. Nothing is raised for what a server or a network does."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a server says it is; `version` is empty where it keeps it to itself."""
 
     name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+class UplinkError(TrottoirError):
+    """Why a server could not be asked: its cause is the key, which also decides the exit code."""
+
+    def __init__(self, key: str, **data: object) -> None:
+        self.exit_code = _EXIT_CODES.get(key, EXIT_UPLINK_UNREACHABLE)
+        super().__init__(key, **data)
+
+
+def cause_of(status: int) -> str:
+    """An HTTP status that is no success -> the key of an UplinkError."""
+    if status in (408, 425, 429):
+        return "uplink-trouble"
+    return _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, "uplink-page")
+
+
+class Uplink(Protocol):
+    """Called from one worker thread at a time. `send` raises nothing for what a server or a network does."""
+
+    name: str
+    address: str  # URL or folder
+    target: Say  # what points are written into: database, bucket or folder
     is_local: bool  # whether everything sent stays on this machine
+
+    def identify(self) -> Identity:
+        """Asks the server what it is. Raises UplinkError."""
+        ...
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Lines of line protocol with second precision. Sending the same again changes nothing on the server."""
         ...
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
-        """Every point with start_s <= time < end_s, as stored. Raises UplinkError."""
+        """Every point of a measurement of our schema with start_s <= time < end_s, as stored. Raises UplinkError."""
         ...
 
     def close(self) -> None: ...

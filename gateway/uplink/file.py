@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.uplink.base import Answer, Outcome, Row
+from gateway.uplink.base import Answer, Identity, Outcome, Row, UplinkError
+from gateway.words import Say
 
 # measurement,tags fields time, with backslash escapes in tags and quoted strings in fields
 _KEY = rb"(?:\\.|[^ ,=\\])+"
@@ -30,6 +31,8 @@ class FileUplink:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.address = str(folder)
+        self.target = Say("check.folder", {"folder": folder})
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         by_file: dict[Path, list[bytes]] = {}
@@ -47,10 +50,17 @@ class FileUplink:
             return Answer(Outcome.RETRY, f"{self._folder}: {error.strerror}")
         return Answer(Outcome.STORED)
 
+    def identify(self) -> Identity:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UplinkError("uplink-folder", url=self.address, found=error) from error
+        return Identity("file")
+
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         newest: dict[tuple[bytes, int], Row] = {}
         for path in sorted(self._folder.glob(f"{measurement}-????-??-??.lp")):
-            *whole, _torn = path.read_bytes().split(b"\n")  # what a power cut has torn is no point; its batch is sent again
+            *whole, _torn = self._content(path).split(b"\n")  # what a power cut has torn is no point; its batch is sent again
             for line in whole:
                 found = _LINE.fullmatch(line)
                 if found is None or not start_s <= int(found[4]) < end_s:
@@ -59,6 +69,12 @@ class FileUplink:
                 fields = {key: _value(value) for key, value in _FIELD.findall(found[3].decode())}
                 newest[found[2], int(found[4])] = Row(tags, int(found[4]), fields)
         return list(newest.values())
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UplinkError("uplink-folder", url=self.address, found=error) from error
 
     def close(self) -> None:
         """Nothing is held open between batches."""

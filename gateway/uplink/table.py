@@ -9,13 +9,15 @@ from gateway.uplink.base import Uplink
 
 # api: (module, factory, keys of [uplink] it takes)
 UPLINKS = {
-    "v1": ("gateway.uplink.influx", "InfluxV1", ("url", "database", "user", "password")),
+    "v1": ("gateway.uplink.influx_v1", "InfluxV1", ("url", "database", "user", "password")),
+    "v2": ("gateway.uplink.influx_v2", "InfluxV2", ("url", "org", "bucket", "token")),
     "file": ("gateway.uplink.file", "FileUplink", ("folder",)),
 }
+SECRETS = {"password": UplinkConfig.read_password, "token": UplinkConfig.read_token}
 
 
 def open_uplink(config: UplinkConfig) -> Uplink:
     """The uplink that `[uplink] api` names. ConfigError where a secret cannot be read."""
     module, factory, keys = UPLINKS[config.api]
-    values = {key: config.read_password() if key == "password" else getattr(config, key) for key in keys}
+    values = {key: SECRETS[key](config) if key in SECRETS else getattr(config, key) for key in keys}
     return getattr(import_module(module), factory)(**values)

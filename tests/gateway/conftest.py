@@ -1,4 +1,4 @@
-"""For all tests of this room: a serial line, and a real InfluxDB server, started once, with a database for each test."""
+"""For all tests of this room: a serial line; real servers, started once, and a place of its own on them for each test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import itertools
 import pytest
 
 from tests.gateway.ptys import Line
+from tools.street.adapter import Adapter
 from tools.street.influxd import Influxd
+from tools.street.victoria import Victoria
 
 _numbers = itertools.count()
 
@@ -33,3 +35,26 @@ def database(influxd):
     name = f"test_{next(_numbers)}"
     influxd.create_database(name)
     return name
+
+
+@pytest.fixture(scope="session")
+def adapter(influxd):
+    """InfluxDB 2's wire in front of influxd; buckets are its databases."""
+    adapter = Adapter(influxd.url)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture(scope="session")
+def victoria_server(tmp_path_factory):
+    server = Victoria(tmp_path_factory.mktemp("victoria"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def victoria(victoria_server):
+    """The VictoriaMetrics, without a point."""
+    victoria_server.forget()
+    return victoria_server

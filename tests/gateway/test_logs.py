@@ -12,7 +12,7 @@ from gateway.config import UplinkConfig
 from gateway.uplink.table import open_uplink
 from tests.gateway.parts import T0
 from tests.gateway.uplink.test_contract import passages
-from tools.street.influxd import free_port
+from tools.street.server_process import free_port
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from gateway import config
 from gateway.errors import StoreError
-from gateway.model import Counted, OutboxState, Series
+from gateway.model import Counted, DeadLetter, OutboxState, Series
 from gateway.reading import Reader
 from gateway.store import SENT, Store
 from gateway.view import Now
@@ -31,6 +33,9 @@ def reader(store, tmp_path):
     reader.close()
 
 
+STATUS: dict[str, int | float | str] = {"outbox_points": 1, "outbox_age_s": 0, "dead_letters": 0}
+
+
 def fill(store: Store, minutes: int, first: int = 1) -> None:
     store.commit([accept(seq, T0 + 60 * (seq - 1), seq) for seq in range(first, first + minutes)], T0)
 
@@ -52,17 +57,6 @@ def test_a_nodes_minutes_in_order_and_missing_ones_are_missing(store, reader):
     assert reader.counts_of("tr-ffffff", T0, T0 + 3600) == []
 
 
-def test_the_outbox_as_it_is(store, reader):
-    assert reader.outbox() == OutboxState(0, 0, 0)
-    fill(store, 3)
-    refs = store.waiting(100)
-    assert reader.outbox() == OutboxState(len(refs), T0, 0)
-    store.settle(refs[:1], SENT)
-    store.bury(refs[1], "a line", "refused", T0)
-    assert reader.outbox().waiting == len(refs) - 2
-    assert reader.outbox().dead_letters == 1
-
-
 def test_it_reads_while_a_transaction_is_open_and_cannot_write(store, reader):
     fill(store, 1)
     with store._transaction():
@@ -73,10 +67,61 @@ def test_it_reads_while_a_transaction_is_open_and_cannot_write(store, reader):
         reader._read("DELETE FROM bins")
 
 
-def test_a_store_that_is_not_there_is_an_error_and_is_not_made(tmp_path):
-    with pytest.raises(StoreError):
-        Reader(tmp_path / "none.db").outbox()
-    assert not (tmp_path / "none.db").exists()
+def test_it_sees_what_is_committed_while_the_gateway_goes_on(tmp_path, store):
+    reader = Reader(tmp_path / "store.db")
+    assert reader.outbox() == OutboxState(0, 0, 0)
+    for n in (3, 1, 2):
+        store.add_gateway_status("gw", T0 + n, STATUS)
+    assert reader.outbox() == OutboxState(3, T0 + 1, 0)
+    first, second, _ = store.waiting(3)
+    store.settle([first], SENT)
+    store.bury(second, "line", "HTTP 400", T0 + 9)
+    assert reader.outbox() == OutboxState(1, T0 + 3, 1)
+    assert reader.dead_letters(5) == [DeadLetter(T0 + 9, "line", "HTTP 400")]
+    assert reader.dead_letters(0) == []
+    reader.close()
+
+
+def test_it_cannot_write(tmp_path, store):
+    reader = Reader(tmp_path / "store.db")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._db.execute("DELETE FROM outbox")
+    reader.close()
+
+
+def test_it_waits_for_nobody_who_writes(tmp_path, store):
+    with store._transaction():
+        store._db.execute("INSERT INTO dead_letters(line, reason, at) VALUES('l', 'r', 1)")
+        reader = Reader(tmp_path / "store.db")
+        assert reader.outbox().dead_letters == 0
+    assert reader.outbox().dead_letters == 1
+    reader.close()
+
+
+def test_a_gateway_that_is_stopped_can_be_asked_too(tmp_path):
+    store = Store(tmp_path / "store.db")
+    store.add_gateway_status("gw", T0, STATUS)
+    store.close()
+    reader = Reader(tmp_path / "store.db")
+    assert reader.outbox().waiting == 1
+    reader.close()
+
+
+def test_where_there_is_no_store_none_is_made(tmp_path):
+    with pytest.raises(StoreError) as caught:
+        Reader(tmp_path / "store.db")
+    assert caught.value.key == "store-none"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_store_is_said(tmp_path):
+    (tmp_path / "store.db").write_bytes(b"nothing of the kind " * 300)
+    with pytest.raises(StoreError) as caught:
+        Reader(tmp_path / "store.db").outbox()
+    assert caught.value.key == "store-unusable"
+
+
+# -- watching
 
 
 TOML = '[gateway]\nstate_dir = "{folder}"\n[sites.bahnhof]\n[nodes.{node}]\nsite = "bahnhof"\n'

@@ -15,11 +15,13 @@ from gateway.model import Point
 from gateway.schema import SchemaError
 from gateway.uplink.base import Outcome
 from gateway.uplink.file import FileUplink
-from gateway.uplink.influx import InfluxV1
+from gateway.uplink.influx_v1 import InfluxV1
+from gateway.uplink.influx_v2 import InfluxV2
 from tests.gateway.parts import T0
 from tests.real_parts import needs
 
-# The contract's table, word for word: measurement -> (tags, {field: type}); a question mark follows optional fields.
+# The contract's table, word for word, and the test point of `uplink check`: measurement -> (tags, {field: type}); a question
+# mark follows optional fields.
 CONTRACT = {
     "passages": (
         "site node sensor",
@@ -51,6 +53,7 @@ CONTRACT = {
     "ledger": ("site node", "counted int, delivered int, held int, suppressed int, unaudited int, rev int"),
     "losses": ("site node reason", "people int, bound int, rev int"),
     "gaps": ("site node reason", "until int, bound int, resolved int"),
+    "uplink_check": ("gateway", "value int"),
 }
 Q_BITS = {
     "PARTIAL": 1, "NODE_RESET": 2, "TIME_HELD": 4, "SATURATED": 8, "BLOCKED": 16, "CLIMATE_IMPLAUSIBLE": 32, "UNCALIBRATED": 64,
@@ -232,6 +235,24 @@ def test_every_point_can_be_read_back_from_a_real_server(influxd, database):
     @given(POINTS)
     def check(point):
         comes_back(replace(point, time_s=next(NUMBERS)), uplink)
+
+    check()
+    uplink.close()
+
+
+@needs("victoria-metrics")
+def test_every_tag_can_be_read_back_from_victoriametrics(victoria):
+    uplink = InfluxV2(victoria.url, "", "trottoir")
+    numbers = itertools.count(T0 - 1000 * 86_400)  # it drops what lies ahead of its clock
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(TAGS, st.integers(-(1 << 50), 1 << 50))
+    def check(tag, number):
+        point = replace(GOOD, tags={"gateway": tag}, time_s=next(numbers))
+        assert uplink.send([schema.render(with_field(point, outbox_points=number))]).outcome is Outcome.STORED
+        victoria.flush()
+        (row,) = uplink.read(point.measurement, point.time_s, point.time_s + 1)
+        assert (row.tags, row.fields["outbox_points"]) == (point.tags, number)
 
     check()
     uplink.close()

@@ -3,10 +3,11 @@
 import pytest
 
 from gateway.uplink.base import Outcome, Uplink
-from gateway.uplink.influx import InfluxV1
+from gateway.uplink.influx_v1 import InfluxV1
 from tests.real_parts import needs
 from tools.street import influxd
 from tools.street.server import DATABASE, FileServer, InfluxServer
+from tools.street.server_process import ServerFailed
 
 LINES = [b"climate,site=a n=%di %d" % (number, 1_778_580_000 + 60 * number) for number in range(4)]
 
@@ -66,5 +67,5 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path):
 
 def test_a_missing_influxd_is_said_with_its_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(influxd, "find", lambda: None)
-    with pytest.raises(influxd.ServerFailed, match="apt install influxdb"):
+    with pytest.raises(ServerFailed, match="apt install influxdb"):
         influxd.Influxd(tmp_path)

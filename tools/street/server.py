@@ -14,7 +14,7 @@ import urllib3
 
 from gateway.uplink.base import Uplink
 from gateway.uplink.file import FileUplink
-from gateway.uplink.influx import InfluxV1
+from gateway.uplink.influx_v1 import InfluxV1
 from tools.street import influxd
 
 DATABASE = "demo"

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from gateway.errors import EXIT_UPLINK_UNREACHABLE
+from gateway.uplink.base import Outcome, Uplink, UplinkError
+
+TOKEN = "s3cret-t0ken"  # of whoever talks to it
 
 
 class Hostile:
@@ -69,3 +77,48 @@ def talk_without_end(handler: BaseHTTPRequestHandler) -> None:
     handler.end_headers()
     while True:
         handler.wfile.write(b"x" * 65536)
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then, each in good time, without an end."""
+    handler.send_response(500)
+    handler.send_header("Content-Length", "4000")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"x")
+        time.sleep(0.02)
+
+
+def pings_like_influxdb(
+    status: int, text: bytes, ping_status: int = 204, **headers: str
+) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Says on /ping what a database says (InfluxDB 1.6.7 without `headers`), and to everything else the given answer."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/ping":
+            reply(handler, ping_status, text, **(headers or {"X-Influxdb-Version": "1.6.7"}))
+        elif handler.command == "POST":
+            reply(handler, 204)
+        else:
+            reply(handler, status, text)
+
+    return answer
+
+
+def cause(ask: Callable[[], object]) -> tuple[str, int]:
+    """Key and exit code of the UplinkError that asking ends with."""
+    with pytest.raises(UplinkError) as caught:
+        ask()
+    for language in ("en", "de"):
+        assert len(caught.value.line(language).splitlines()) == 1
+    return caught.value.key, caught.value.exit_code
+
+
+def unreached(uplink: Uplink, key: str) -> None:
+    """Nobody is reached by sending, asking or reading, and it is said why; the data are kept."""
+    answer = uplink.send([b"climate,site=a n=1i 1"])
+    assert (answer.outcome, answer.status) == (Outcome.RETRY, None)
+    assert answer.reason
+    assert "\n" not in answer.reason
+    assert cause(uplink.identify) == (key, EXIT_UPLINK_UNREACHABLE)
+    assert cause(lambda: uplink.read("passages", 0, 60)) == (key, EXIT_UPLINK_UNREACHABLE)

@@ -1,45 +1,24 @@
-"""The v1 uplink against every answer that a server, a portal or a broken line can give: what is kept, what counts as stored."""
+"""The uplinks over HTTP against every answer that a server, a portal or a broken line can give: what is kept, what is stored."""
 
 from __future__ import annotations
 
 import base64
-import socket
+import gzip
+import logging
 import tracemalloc
 
 import pytest
-import urllib3
 
-from gateway.errors import EXIT_UPLINK_UNREACHABLE
-from gateway.uplink import influx
-from gateway.uplink.base import Outcome
-from gateway.uplink.influx import InfluxV1, UplinkError, classify
-from tests.gateway.parts import T0
-from tests.gateway.uplink.hostile import Hostile, hang_up, talk_without_end
-from tests.gateway.uplink.test_contract import counts, passages
-from tests.real_parts import needs
-from tools.street.influxd import free_port
+from gateway.uplink.base import Outcome, UplinkError
+from gateway.uplink.http import classify
+from gateway.uplink.influx_v1 import InfluxV1
+from gateway.uplink.influx_v2 import InfluxV2
+from tests.gateway.uplink.hostile import TOKEN, Hostile, hang_up, pings_like_influxdb, talk_without_end
+from tests.gateway.uplink.test_contract import T0, passages
 
 RETRIED = {408, 425, 429, *range(500, 600)}
 REFUSED = {400, 422}
-
-
-@pytest.fixture
-def hostile():
-    server = Hostile()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def uplink(hostile):
-    uplink = InfluxV1(hostile.url, "trottoir")
-    yield uplink
-    uplink.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(influx, "TIMEOUT", urllib3.Timeout(connect=0.2, read=0.2))
+PATHS = {"v1": "/write?db=trottoir&precision=s", "v2": "/api/v2/write?org=stadt&bucket=trottoir&precision=s"}
 
 
 def test_only_204_means_stored_and_a_status_that_nobody_named_keeps_the_data():
@@ -49,6 +28,7 @@ def test_only_204_means_stored_and_a_status_that_nobody_named_keeps_the_data():
         assert (outcome is Outcome.REFUSED) == (status in REFUSED), status
         assert (outcome is Outcome.TOO_LARGE) == (status == 413), status
         assert (outcome is Outcome.RETRY) == (status in RETRIED), status
+        assert classify(status).status == status
 
 
 @pytest.mark.parametrize(
@@ -65,7 +45,8 @@ def test_an_answer_over_the_wire(hostile, uplink, status, outcome):
     answer = uplink.send([passages(0, 1)])
     assert answer.outcome is outcome
     assert (str(status) in answer.reason) == (status != 204)
-    assert [path for _, path, _, _ in hostile.requests] == ["/write?db=trottoir&precision=s"], "a redirect was followed"
+    assert answer.status == status
+    assert [path for _, path, _, _ in hostile.requests] == [PATHS[uplink.name]], "a redirect was followed"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +68,30 @@ def test_lines_are_sent_as_they_are_with_second_precision(hostile, uplink):
     lines = [passages(n, n) for n in range(3)]
     uplink.send(lines)
     ((method, path, body, headers),) = hostile.requests
-    assert (method, path, body) == ("POST", "/write?db=trottoir&precision=s", b"\n".join(lines))
-    assert "Authorization" not in headers
+    assert (method, path) == ("POST", PATHS[uplink.name])
+    if uplink.name == "v2":
+        assert headers["Content-Encoding"] == "gzip"
+        assert headers["Content-Type"].startswith("text/plain")
+        assert body[:2] == b"\x1f\x8b"
+        body = gzip.decompress(body)
+    assert body == b"\n".join(lines)
+
+
+@pytest.mark.parametrize("uplink_of", [lambda url: InfluxV1(url, "trottoir"), lambda url: InfluxV2(url, "", "trottoir")])
+def test_without_a_secret_none_is_sent(hostile, uplink_of):
+    uplink = uplink_of(hostile.url)
+    uplink.send([passages(0, 1)])
+    assert "Authorization" not in hostile.requests[0][3]
+    uplink.close()
+
+
+def test_the_token_goes_with_every_request(hostile):
+    uplink = InfluxV2(hostile.url, "stadt", "trottoir", TOKEN)
+    hostile.answer = pings_like_influxdb(200, b'{"results": [{}]}')
+    uplink.send([passages(0, 1)])
+    uplink.read("passages", T0, T0 + 60)
+    assert [headers["Authorization"] for _, _, _, headers in hostile.requests] == [f"Token {TOKEN}"] * 3
+    uplink.close()
 
 
 def test_user_and_password_go_as_utf_8(hostile):
@@ -99,32 +102,63 @@ def test_user_and_password_go_as_utf_8(hostile):
     uplink.close()
 
 
-def test_nobody_there_keeps_the_data():
-    uplink = InfluxV1(f"http://127.0.0.1:{free_port()}", "trottoir")
-    answer = uplink.send([passages(0, 1)])
-    assert answer.outcome is Outcome.RETRY
-    assert answer.reason
-    assert "\n" not in answer.reason
-    with pytest.raises(UplinkError) as caught:
-        uplink.read("passages", T0, T0 + 60)
-    assert caught.value.exit_code == EXIT_UPLINK_UNREACHABLE
-    uplink.close()
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_secret_is_not_sent_on_by_a_redirect(hostile, uplink, status):
+    elsewhere = Hostile()
+    hostile.say(status, b"", Location=f"{elsewhere.url}/api/v2/write")
+    assert uplink.send([passages(0, 1)]).outcome is Outcome.HOLD
+    for ask in (uplink.identify, lambda: uplink.read("passages", T0, T0 + 60)):
+        with pytest.raises(UplinkError) as caught:
+            ask()
+        assert caught.value.key == "uplink-redirect"
+    assert elsewhere.requests == []
+    elsewhere.close()
 
 
-def test_a_name_that_does_not_exist_keeps_the_data():
-    assert InfluxV1("http://nowhere.invalid:8086", "trottoir").send([passages(0, 1)]).outcome is Outcome.RETRY
+def test_a_secret_that_the_server_repeats_is_blotted_out(hostile, uplink, caplog):
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+
+    def echo(handler):
+        secret = handler.headers["Authorization"]
+        seen.append(secret.partition(" ")[2])
+        text = f"you said {secret}".encode()
+        handler.send_response(403, "no")
+        handler.send_header("Content-Length", str(len(text)))
+        handler.end_headers()
+        handler.wfile.write(text)
+
+    hostile.answer = echo
+    said = [repr(uplink.send([passages(0, 1)])), repr(uplink)]
+    for ask in (uplink.identify, lambda: uplink.read("passages", T0, T0 + 60)):
+        with pytest.raises(UplinkError) as caught:
+            ask()
+        said += [repr(caught.value), caught.value.line("de")]
+    said += [record.getMessage() for record in caplog.records]
+    assert any("you said" in text for text in said)
+    for secret in (TOKEN, seen[0]):
+        assert not [text for text in said if secret in text]
 
 
-def test_a_server_that_hangs_up_keeps_the_data(hostile, uplink):
-    hostile.answer = hang_up
-    assert uplink.send([passages(0, 1)]).outcome is Outcome.RETRY
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'{"code":"unauthorized","message":"unauthorized access"}', "HTTP 401 unauthorized access"),
+        (b'{"error":"authorization failed"}', "HTTP 401 authorization failed"), (b"{}", "HTTP 401 {}"), (b"[1]", "HTTP 401 [1]"),
+        (b"", "HTTP 401"), (b"[" * 4096, "HTTP 401 " + "[" * 300),
+    ],
+)  # fmt: skip
+def test_the_reason_is_what_the_server_says_in_its_own_way(hostile, uplink, text, reason):
+    hostile.say(401, text)
+    assert uplink.send([passages(0, 1)]).reason == reason
 
 
-def test_a_server_that_is_silent_keeps_the_data(impatient):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        uplink = InfluxV1(f"http://127.0.0.1:{silent.getsockname()[1]}", "trottoir")
-        assert uplink.send([passages(0, 1)]).outcome is Outcome.RETRY
-        uplink.close()
+def test_what_a_server_says_is_one_short_line_that_commands_no_terminal(hostile, uplink):
+    hostile.say(500, b"first\nsecond\x1b[2Jthird\r\n" + b"x" * 3000)
+    reason = uplink.send([passages(0, 1)]).reason
+    assert reason.startswith("HTTP 500 first second [2Jthird x")
+    assert reason.isprintable()
+    assert len(reason) < 400
 
 
 @pytest.mark.parametrize(
@@ -170,21 +204,6 @@ def test_one_connection_is_used_again_and_again(hostile, uplink):
     assert len(ports) == 1
 
 
-@pytest.mark.parametrize("page", [b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b"", b"\xff"])
-def test_a_query_that_is_not_answered_by_influxdb_is_one_clear_error(hostile, uplink, page):
-    hostile.say(200, page)
-    with pytest.raises(UplinkError) as caught:
-        uplink.read("passages", T0, T0 + 60)
-    assert "\n" not in caught.value.line()
-
-
-@pytest.mark.parametrize("status", [204, 302, 401, 404, 500])
-def test_a_query_answered_by_another_status_is_an_error(hostile, uplink, status):
-    hostile.say(status, b'{"results": [{}]}')
-    with pytest.raises(UplinkError):
-        uplink.read("passages", T0, T0 + 60)
-
-
 @pytest.mark.parametrize(
     ("url", "is_local"),
     [
@@ -195,26 +214,6 @@ def test_a_query_answered_by_another_status_is_an_error(hostile, uplink, status)
 )  # fmt: skip
 def test_only_loopback_is_local(url, is_local):
     assert InfluxV1(url, "trottoir").is_local is is_local
+    assert InfluxV2(url, "o", "trottoir").is_local is is_local
 
 
-# -- the real server
-
-
-@needs("influxd")
-def test_a_database_that_is_not_there_is_held(influxd):
-    uplink = InfluxV1(influxd.url, "nowhere")
-    answer = uplink.send([passages(0, 1)])
-    assert answer.outcome is Outcome.HOLD
-    assert "404" in answer.reason
-    uplink.close()
-
-
-@needs("influxd")
-def test_a_type_conflict_refuses_its_line_and_stores_the_others(influxd, database):
-    uplink = InfluxV1(influxd.url, database)
-    assert uplink.send([passages(0, 1)]).outcome is Outcome.STORED
-    answer = uplink.send([passages(1, 2), passages(2, 3).replace(b"count=3i", b"count=3.0"), passages(3, 4)])
-    assert answer.outcome is Outcome.REFUSED
-    assert "count" in answer.reason
-    assert counts(uplink) == {0: 1, 1: 2, 3: 4}
-    uplink.close()

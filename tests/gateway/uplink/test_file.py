@@ -8,8 +8,7 @@ import pytest
 
 from gateway.uplink.base import Outcome
 from gateway.uplink.file import FileUplink
-from tests.gateway.parts import T0
-from tests.gateway.uplink.test_contract import counts, passages
+from tests.gateway.uplink.test_contract import T0, counts, passages
 
 
 @pytest.fixture
@@ -22,8 +21,8 @@ def test_a_file_for_each_day_and_measurement_with_one_line_a_point(folder):
     FileUplink(folder).send(lines)
     days = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert days == {
-        "passages-2027-01-15.lp": lines[0] + b"\n" + lines[1] + b"\n",
-        "passages-2027-01-16.lp": lines[2] + b"\n",
+        "passages-2024-04-20.lp": lines[0] + b"\n" + lines[1] + b"\n",
+        "passages-2024-04-21.lp": lines[2] + b"\n",
     }
 
 

@@ -1,0 +1,103 @@
+"""`trottoir uplink`: does the way to the server work, what waits, and what the server refused."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gateway.errors import EXIT_OK, ConfigError
+from gateway.reading import Reader
+from gateway.words import Language, Say
+from tools.terminal import say, shared, show
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.probe import Finding
+
+SHOWN_AFTER_S = 0.5  # between two looks for the test point; VictoriaMetrics takes about a second
+MAX_LETTERS = 1_000_000
+
+def check(settings: Config, language: Language) -> int:
+    """Says each step as it happens; the exit code of the first that fails. What --json gives is English, as all data."""
+    if not settings.uplink.enabled:
+        say(Say("check.disabled").line(language))
+    findings = []
+    for finding in _findings(settings, language):
+        findings.append(finding)
+        line = f"{Say('check.ok' if finding.ok else 'check.failed').line(language):7} {finding.detail.line(language)}"
+        if shared.json:
+            say(line)
+        else:
+            show({}, line)
+    last = findings[-1]
+    server = next((str(finding.server) for finding in findings if finding.server), None)
+    steps = [{"step": found.step, "ok": found.ok, "detail": str(found.detail)} for found in findings]
+    if shared.json or last.ok:
+        result = {"ok": last.ok, "steps": steps, "server": server, "exit_code": last.exit_code}
+        show(result, Say("check.all-good").line(language))
+    return last.exit_code
+
+
+def _findings(settings: Config, language: Language) -> Iterator[Finding]:
+    from gateway.probe import Finding, probe
+    from gateway.uplink.table import open_uplink
+
+    try:
+        uplink = open_uplink(settings.uplink)
+    except ConfigError as error:  # a secret that cannot be read
+        yield Finding("secret", error.problems[0], error.exit_code)
+        return
+    with closing(uplink):
+        yield from probe(uplink, settings.gateway.id, int(time.time()), _pause(language))
+
+
+def _pause(language: Language) -> Callable[[], None]:
+    # Says once that there is something to wait for, to whoever sits in front of it.
+    notes = [Say("check.not-yet").line(language)] if sys.stderr.isatty() else []
+
+    def pause() -> None:
+        if notes:
+            say(notes.pop())
+        time.sleep(SHOWN_AFTER_S)
+
+    return pause
+
+
+def status(settings: Config, language: Language) -> int:
+    """Reads the store only: it says what waits, not whether the server would take it."""
+    with closing(Reader(settings.gateway.state_dir / "store.db")) as reader:
+        outbox = reader.outbox()
+    uplink = settings.uplink
+    address = str(uplink.folder) if uplink.api == "file" else uplink.url
+    state = Say("check.state-on" if uplink.enabled else "check.state-off", {"api": uplink.api, "address": address})
+    oldest = _utc(outbox.oldest_s) if outbox.waiting else None
+    waiting = Say(
+        "check.waiting" if outbox.waiting else "check.waiting-none",
+        {"points": outbox.waiting, "oldest": oldest, "dead": outbox.dead_letters},
+    )
+    result = {
+        "enabled": uplink.enabled, "api": uplink.api, "address": address, "waiting": outbox.waiting, "oldest": oldest,
+        "dead_letters": outbox.dead_letters,
+    }  # fmt: skip
+    show(result, f"{state.line(language)}\n{waiting.line(language)}")
+    return EXIT_OK
+
+
+def dead_letters(settings: Config, limit: int, language: Language) -> int:
+    """The newest `limit`, oldest first; says how many older ones there are."""
+    with closing(Reader(settings.gateway.state_dir / "store.db")) as reader:
+        letters, count = reader.dead_letters(max(0, min(limit, MAX_LETTERS))), reader.outbox().dead_letters
+    if count > len(letters):
+        say(Say("check.dead-letters-more", {"hidden": count - len(letters), "all": count}).line(language))
+    result = [{"time": _utc(letter.at_s), "line": letter.line, "reason": letter.reason} for letter in letters]
+    lines = [Say("check.dead-letter", row).line(language) for row in result]
+    show({"dead_letters": result, "count": count}, "\n".join(lines) or Say("check.dead-letters-none").line(language))
+    return EXIT_OK
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
