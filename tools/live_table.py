@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from gateway.view import ClimateView, Count, NodeView, OutboxView, View
-from tools.terminal import decimal, percent, t
+from tools.terminal import decimal, percent, printable, t
 
 MARKS = {"good": "●", "quiet": "◐", "silent": "○", "never": "·"}  # shapes, since colour alone says nothing
 
 
 def table_of(view: View, page_url: str) -> Table:
     """One row a node. `page_url` is empty where there is no page."""
-    table = Table(caption=_caption(view, page_url), caption_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(caption=Text(printable(_caption(view, page_url))), caption_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("site", "node"):
         table.add_column(t(f"table.{name}"))
     for name in ("minute", "quarter", "today", "climate"):
         table.add_column(t(f"table.{name}"), justify="right")
     table.add_column(t("table.state"))
     for node in view["nodes"]:
-        table.add_row(*_cells(node))
+        table.add_row(*[Text(printable(cell)) for cell in _cells(node)])  # no markup in a name
     return table
 
 

@@ -43,12 +43,17 @@ def t(key: str, **values: object) -> str:
 
 def say(text: str) -> None:
     """Messages for people; stdout is for results."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def show(result: dict[str, Any], text: str) -> None:
     """The result: one JSON document with --json, else text. Messages in it (`Say`) are English, as all data."""
-    print(json.dumps(result, default=str) if shared.json else text, flush=True)
+    print(json.dumps(result, default=str) if shared.json else printable(text), flush=True)
+
+
+def printable(text: str) -> str:
+    """What came from a server or a node must not speak to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def percent(share: float, digits: int = 0, sign: str = "") -> str:
