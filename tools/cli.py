@@ -105,6 +105,14 @@ def uplink_dead_letters(
     return dead_letters(config.load(shared.config), limit, shared.language)
 
 
+def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=_whole)] = 40) -> int:
+    from tools.bench_page import run_bench
+
+    if not 4 <= seconds <= 86_400:
+        raise UsageError("usage", option="--seconds", found=seconds, expected="4 to 86400")
+    return run_bench(seconds)
+
+
 # "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
@@ -112,6 +120,7 @@ COMMANDS = {
     "doctor": doctor,
     "config check": config_check,
     "config schema": config_schema,
+    "bench page": bench_page,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,

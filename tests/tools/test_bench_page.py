@@ -1,0 +1,26 @@
+"""The bench measures what it says: real acknowledgements, viewers that are fed. How fast is for the bench to tell, not for a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.real_parts import needs
+from tools import bench_page
+from tools.bench_page import BenchError, measure
+
+pytestmark = needs("pty")
+
+
+def test_records_are_acknowledged_and_viewers_are_fed():
+    result = measure(turns=1, turn_s=1.5)
+    assert result["records"] > 10
+    assert result["states"] >= bench_page.VIEWERS
+    assert 0 < result["latency_ms"]["alone"]["p50"] <= result["latency_ms"]["alone"]["max"]
+    assert result["latency_ratio"] > 0
+
+
+def test_a_gateway_that_says_nothing_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_page, "ACK_S", 0.4)
+    monkeypatch.setattr(bench_page.streetwire, "encode_frame", lambda payload: b"\x00")
+    with pytest.raises(BenchError):
+        measure(turns=1, turn_s=0.1)
