@@ -13,6 +13,7 @@ from gateway.delivery import Backoff
 from gateway.model import Q_SIMULATED
 from gateway.store import DEAD, SENT, SUPPRESSED
 from gateway.uplink.base import Answer, Outcome
+from gateway.uplink.influx_v2 import InfluxV2
 from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked
 from tests.gateway.parts import NAME, OTHER, T0, hello, live, minute
 from tests.gateway.ptys import run, until
@@ -184,5 +185,26 @@ def test_what_was_simulated_stays_so_though_its_node_calls_itself_a_board_later(
         async with Gateway(tmp_path, line, uplink=uplink) as gateway:
             await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
         assert [b"count=5i" in sent for sent in uplink.lines(b"")] == [True]
+
+    run(scenario())
+
+
+@needs("influxd")
+def test_the_whole_gateway_delivers_over_v2_and_a_token_that_is_refused_keeps_everything(tmp_path, line, adapter, database):
+    refused = InfluxV2(adapter.url, adapter.org, database, "not the token")
+    allowed = InfluxV2(adapter.url, adapter.org, database, adapter.writer)
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=refused) as gateway:
+            line.say(hello(), minute(1, T0, 3, climate=(2150, 96, 6)), minute(2, T0 + 60, 4, total=(7, 0)))
+            await acked(line, 2)
+            await until(lambda: gateway.service.now().trouble is not None)
+            assert "401" in gateway.service.now().trouble.reason
+            assert "not the token" not in gateway.service.now().trouble.reason
+        async with Gateway(tmp_path, line, uplink=allowed) as gateway:
+            await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
+            assert gateway.service.now().trouble is None
+        assert {row.time_s: row.fields["count"] for row in allowed.read("passages", T0, T0 + 120)} == {T0: 3, T0 + 60: 4}
+        assert [row.fields["temperature_c"] for row in allowed.read("climate", T0, T0 + 120)] == [21.5]
 
     run(scenario())

@@ -1,4 +1,4 @@
-"""The bench measures what it says: real acknowledgements, viewers that are fed. How fast is for the bench to tell, not for a test."""
+"""The bench measures what it says: real acknowledgements, viewers that are fed. How fast, the bench tells, not a test."""
 
 from __future__ import annotations
 
