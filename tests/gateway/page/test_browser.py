@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +53,12 @@ def page(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def street():
+def street(tmp_path_factory):
     """An hour of the simulated street in a quarter of a minute, with its gateway killed on the way."""
     port = free_port()
     command = [sys.executable, "-m", "tools.cli", "demo", "--duration", "1h", "--pace", "200", "--port", str(port), "--no-stay"]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("street"))}
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert running.stderr is not None
     line = running.stderr.readline()
     assert f"http://127.0.0.1:{port}/" in line
