@@ -6,6 +6,7 @@ mistakes are told in it; the texts stand in the message catalogue.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -195,6 +196,9 @@ def _bug(error: BaseException) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Whatever happens ends in one line and the contract's exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # an arrow that a terminal does not know ends no command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     shared.language = language_of(arguments)
     try:
         return build().meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from gateway import words
 from tests.tools.test_cli import GOOD, WRONG, no_environment, one_line, trottoir  # noqa: F401
 from tools import cli, terminal
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +106,23 @@ def test_numbers_are_written_as_the_language_does():
         terminal.shared.language = language
         percents = [terminal.percent(-0.116, 1, "+"), terminal.percent(0.15), terminal.percent(0.005, 1, "+")]
         assert [*percents, terminal.decimal(21.36, 1)] == shown
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ["pydantic", "asyncio", "sqlite3", "serial", "aioserial", "starlette", "uvicorn", "influxdb_client", "structlog", "urllib3"]
+    code = f"import sys; from tools import cli; cli.main(['--help']); sys.exit(' '.join(set({heavy}) & sys.modules.keys()) or None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_knows_fewer_letters_still_gets_its_lines(encoding, tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "tools.cli", "--lang", "de", "demo", "--nodes", "9"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, env=environment)
+    assert done.returncode == 2
+    assert b"--nodes: 9 gefunden" in done.stderr
+    command = [sys.executable, "-m", "tools.cli", "--lang", "de", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
