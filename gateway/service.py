@@ -259,11 +259,11 @@ class Service:
     @property
     def page_url(self) -> str:
         """Empty where there is no page."""
-        return self._page.url if self._page else ""
+        return self._page.url if self._page is not None and self._page.is_open else ""
 
     def _open_page(self) -> None:
         # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.
-        if self._page is not None or self._config.gateway.page_address is None:
+        if self._config.gateway.page_address is None or (self._page is not None and self._page.is_open):
             return
         from gateway.page.server import PageServer
 

@@ -94,6 +94,10 @@ class PageServer:
         self._thread = threading.Thread(target=self._run, args=(listener, shown in LOOPBACK), name="page", daemon=True)
         self._thread.start()
 
+    @property
+    def is_open(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def close(self) -> None:
         if self._thread is None:
             return
