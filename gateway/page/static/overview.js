@@ -53,6 +53,5 @@ function update(item, node, is_selected) {
 }
 
 function dayOf(today) {
-  if (!today?.coverage) return `${say("overview-today")}: ${say("no-data")}`;
-  return `${say("overview-today")}: → ${count(today.ab)} ← ${count(today.ba)}, ${covered(today.coverage)}`;
+  return today?.coverage ? `→ ${count(today.ab)} ← ${count(today.ba)}, ${covered(today.coverage)}` : say("no-data");
 }
