@@ -10,7 +10,7 @@ const GUTTER_PX = 44; // the same left of all three, so that a minute stands abo
 const TICKS_S = [900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600];
 const WIDEST_LABEL_PX = 60;
 const QUARTER_S = 900;
-const SMALLEST_STONE_PX = 3.5;
+const SMALLEST_STONE_PX = 6;
 const HATCH_PX = 6;
 
 /** The chart library once it has arrived: true, or false when it does not come. */
@@ -233,7 +233,7 @@ function wholeTicks(lowest, highest) {
 }
 
 function fewTicks(lowest, highest) {
-  return roundTicks(lowest, highest, 3, count);
+  return roundTicks(lowest, highest, 4, count);
 }
 
 function roundTicks(lowest, highest, most, label) {
