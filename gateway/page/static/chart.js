@@ -7,9 +7,10 @@ import { MARKS, barsOf, gapsOf } from "./history.js";
 const STEPS_S = [60, 300, 900];
 const NARROWEST_BAR_PX = 2.4;
 const GUTTER_PX = 44; // the same left of all three, so that a minute stands above itself
-const TICKS_S = { 1: 900, 6: 3600, 24: 3 * 3600 };
+const TICKS_S = [900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600];
+const WIDEST_LABEL_PX = 60;
 const QUARTER_S = 900;
-const SMALLEST_STONE_PX = 3.5;
+const SMALLEST_STONE_PX = 6;
 const HATCH_PX = 6;
 
 /** The chart library once it has arrived: true, or false when it does not come. */
@@ -36,10 +37,10 @@ export class Chart {
     this.temperaturePlot = temperaturePlot;
   }
 
-  /** As many bars as the screen can show apart. */
-  stepFor(hours) {
+  /** The finest of these steps that the screen can show apart. */
+  choose(steps_s, needed_px, hours) {
     const second_px = (this.countsPlot.clientWidth - GUTTER_PX) / (hours * 3600);
-    return STEPS_S.find((step_s) => second_px * step_s >= NARROWEST_BAR_PX) ?? STEPS_S.at(-1);
+    return steps_s.find((step_s) => second_px * step_s >= needed_px) ?? steps_s.at(-1);
   }
 
   /** `onBar` is told the bar under the pointer, or null. */
@@ -47,7 +48,7 @@ export class Chart {
     this.counts?.destroy();
     this.climate?.destroy();
     this.colours = coloursOf(this.countsPlot);
-    this.step_s = this.stepFor(history.hours);
+    this.step_s = this.choose(STEPS_S, NARROWEST_BAR_PX, history.hours);
     const bars = barsOf(history, minutes, this.step_s);
     const gaps = gapsOf(history, minutes);
     const common = this.optionsFor(history, gaps);
@@ -58,12 +59,13 @@ export class Chart {
 
   optionsFor(history, gaps) {
     const { line, quiet } = this.colours;
+    const tick_s = this.choose(TICKS_S, WIDEST_LABEL_PX, history.hours);
     return {
       dateWindow: [history.from_s * 1000, history.until_s * 1000],
       interactionModel: {}, // a finger scrolls the page
       axisLabelFontSize: 14, axisLineColor: line, gridLineColor: line, gridLineWidth: 0.6, axisLabelColor: quiet,
       highlightCircleSize: 0, rightGap: 2,
-      xTicker: (from_ms, until_ms) => timeTicks(from_ms / 1000, until_ms / 1000, TICKS_S[history.hours]),
+      xTicker: (from_ms, until_ms) => timeTicks(from_ms / 1000, until_ms / 1000, tick_s),
       underlayCallback: (canvas, area, chart) => {
         for (const [from_s, until_s] of gaps) hatch(canvas, columnOf(chart, from_s, until_s), area.y, area.h, this.colours.hatch);
       },
@@ -231,7 +233,7 @@ function wholeTicks(lowest, highest) {
 }
 
 function fewTicks(lowest, highest) {
-  return roundTicks(lowest, highest, 3, count);
+  return roundTicks(lowest, highest, 4, count);
 }
 
 function roundTicks(lowest, highest, most, label) {

@@ -11,7 +11,9 @@ const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const percent = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "always" });
 const unit = (name, digits = 0, unitDisplay = "short") =>
-  new Intl.NumberFormat(LOCALE, { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits, minimumFractionDigits: digits });
+  new Intl.NumberFormat(LOCALE, {
+    style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits, minimumFractionDigits: digits,
+  });
 const degrees = unit("celsius", 1);
 const gigabytes = unit("gigabyte", 1);
 const megabytes = unit("megabyte");
@@ -69,11 +71,14 @@ export const kilobyte = (size_b) => kilobytes.format(size_b / 1024);
 export const disk = (size_mb) => (size_mb < 1000 ? megabytes.format(size_mb) : gigabytes.format(size_mb / 1000));
 export const volt = (value_mv) => `${millivolts.format(value_mv / 1000)} V`;
 
-/** The share in words, rounded down: only what is whole is called 100 %. No share is no data. */
+/** Rounded down: only what is whole is called 100 %. */
+export const wholePercent = (share) => percent.format(Math.floor(Math.min(share, 1) * 100) / 100);
+
+/** The share in words. No share is no data. */
 export function covered(share) {
   if (!share) return say("no-data");
   if (share < 0.01) return say("covered-below", { share: percent.format(0.01) });
-  return say("covered", { share: percent.format(Math.floor(Math.min(share, 1) * 100) / 100) });
+  return say("covered", { share: wholePercent(share) });
 }
 
 /** "2 hours ago", in the largest unit that fits. */

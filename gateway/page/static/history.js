@@ -39,7 +39,7 @@ export function gapsOf(history, minutes) {
 }
 
 export function sumOf(minutes) {
-  const sum = { ab: 0, ba: 0, covered_s: 0, q: 0, minutes: minutes.length };
+  const sum = { ab: 0, ba: 0, covered_s: 0, q: 0 };
   for (const { ab, ba, covered_s, q } of minutes) {
     sum.ab += ab;
     sum.ba += ba;
@@ -80,7 +80,8 @@ export function hoursOf(history, minutes) {
   const step = stepsOf(history, minutes, HOUR_S, startOf);
   const hours = [];
   const until_s = expectedUntil(history, minutes);
-  for (let start_s = startOf(Math.ceil(history.from_s / MINUTE_S) * MINUTE_S); start_s < until_s; start_s += HOUR_S) hours.unshift(step(start_s));
+  const first_s = startOf(Math.ceil(history.from_s / MINUTE_S) * MINUTE_S);
+  for (let start_s = first_s; start_s < until_s; start_s += HOUR_S) hours.unshift(step(start_s));
   return hours;
 }
 

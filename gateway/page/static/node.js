@@ -53,8 +53,9 @@ function showInterval(name, interval) {
 
 function showClimate(climate, now_s) {
   const reading = (value) => (climate.is_implausible ? say("implausible", { value }) : value);
-  put("temperature", climate && climate.temperature_c !== null ? reading(format.temperature(climate.temperature_c)) : say("no-value"));
-  put("humidity", climate && climate.humidity_pct !== null ? reading(format.humidity(climate.humidity_pct)) : say("no-value"));
+  const told = (value, tell) => (typeof value === "number" ? reading(tell(value)) : say("no-value"));
+  put("temperature", told(climate?.temperature_c, format.temperature));
+  put("humidity", told(climate?.humidity_pct, format.humidity));
   put("climate-when", climate ? say("climate-when", { time: format.moment(climate.at_s, now_s) }) : say("no-data"));
 }
 

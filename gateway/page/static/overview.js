@@ -1,6 +1,6 @@
 // All nodes at a glance, when there are several. Each is a link, so that a node has an address.
 
-import { count, covered } from "./format.js";
+import { count, wholePercent } from "./format.js";
 import { field, make, put, shape } from "./dom.js";
 import { say } from "./words.js";
 
@@ -53,6 +53,5 @@ function update(item, node, is_selected) {
 }
 
 function dayOf(today) {
-  if (!today?.coverage) return `${say("overview-today")}: ${say("no-data")}`;
-  return `${say("overview-today")}: → ${count(today.ab)} ← ${count(today.ba)}, ${covered(today.coverage)}`;
+  return today?.coverage ? `→ ${count(today.ab)} ← ${count(today.ba)} (${wholePercent(today.coverage)})` : say("no-data");
 }
