@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent / "pictures"
-COLUMNS, LINES = 96, 14
-WIDE, PHONE = (1200, 900), (360, 740)
+COLUMNS, LINES = 80, 14
+WIDE, PHONE = (1440, 900), (360, 1180)
 SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"><style>
 .{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", monospace; font-size: {char_height}px; line-height: {line_height}px;
   font-variant-east-asian: full-width; }}
@@ -127,7 +127,8 @@ def _draw(terminal: Terminal, browser: Browser, path: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         svg = Path(folder, "terminal.svg")
         svg.write_text(console.export_svg(title="trottoir demo", code_format=SVG), encoding="utf-8")
-        page = browser.new_page(viewport={"width": 1240, "height": 700})
+        width, height = (float(number) for number in svg.read_text(encoding="utf-8").split('"')[1].split()[2:])
+        page = browser.new_page(viewport={"width": round(width), "height": round(height)})
         page.goto(svg.as_uri())
         page.locator("svg").screenshot(path=path)
         page.close()
