@@ -20,6 +20,7 @@ export class Connection {
     this.pause_ms = SHORTEST_PAUSE_MS;
     this.heard_ms = Date.now();
     this.ticked_ms = Date.now();
+    this.refreshed_ms = 0;
     this.isAsking = false;
   }
 
@@ -69,6 +70,8 @@ export class Connection {
 
   /** The viewer is back: the newest numbers at once, and a fresh stream. */
   refresh() {
+    if (Date.now() - this.refreshed_ms < TICK_MS) return; // awake, visible and online often come together
+    this.refreshed_ms = Date.now();
     this.pause_ms = SHORTEST_PAUSE_MS;
     this.open();
     this.ask();

@@ -14,7 +14,7 @@ export function showDelivery({ gateway: { now_s }, outbox, audit, disk_free_mb }
   put("outbox-waiting", outbox.waiting ? counted("waiting-points", outbox.waiting) : say("waiting-none"));
   put("outbox-oldest", outbox.oldest_s ? say("waiting-oldest", since(outbox.oldest_s, now_s)) : "");
   put("dead-letters", outbox.dead_letters ? counted("dead-letters-count", outbox.dead_letters) : say("dead-letters-none"));
-  put("audit", auditWords(audit));
+  put("audit", auditWords(audit, outbox.api));
   put("audit-when", audit ? say("audit-when", { time: format.moment(audit.at_s, now_s) }) : "");
   const size = format.disk(disk_free_mb);
   put("disk", disk_free_mb < LOW_DISK_MB ? say("disk-low", { size }) : size);
@@ -28,8 +28,8 @@ function showTrouble({ trouble, trouble_since_s, next_try_s }, now_s) {
   put("trouble-next", next_try_s ? say("trouble-next", { time: format.moment(next_try_s, now_s) }) : say("trouble-kept"));
 }
 
-function auditWords(audit) {
-  if (!audit) return say("audit-never");
+function auditWords(audit, api) {
+  if (!audit) return api ? say("audit-never") : say("audit-off");
   if (audit.missing) return say("audit-missing", { missing: format.count(audit.missing), checked: format.count(audit.checked) });
   return counted("audit-whole", audit.checked);
 }
