@@ -38,8 +38,7 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-cache",
 }
-# What the chart library's package is asked for.
-CHART = {"dygraph.js": "assets/dygraph-combined.js", "dygraph.css": "assets/dygraph.css"}
+CHART = {"dygraph.js": "assets/dygraph-combined.js"}  # name on the page: place in the chart library's package
 
 _log = structlog.get_logger("gateway")
 
