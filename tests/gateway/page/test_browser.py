@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway import words
+from gateway.page import server
+from gateway.page.feed import Feed
 from tests.gateway.page.pages import Page
 from tests.gateway.parts import NAME, T0
 from tests.real_parts import needs
@@ -165,6 +168,30 @@ def test_without_the_chart_library_all_numbers_are_there(page, visit):
     seen.page.reload()
     seen.until('document.body.dataset.connection === "live"')
     seen.until('document.querySelector(\'[data-field="minute-ab"]\').textContent === "3"')
+
+
+def test_a_browser_that_wakes_up_again_and_again_holds_one_stream(tmp_path, visit, monkeypatch):
+    feeds: list[Feed] = []
+
+    class Watched(Feed):
+        def __init__(self, *about) -> None:
+            super().__init__(*about)
+            feeds.append(self)
+
+    monkeypatch.setattr(server, "Feed", Watched)
+    page = Page(tmp_path)
+    seen = visit(page.url)
+    seen.until('document.body.dataset.connection === "live"')
+    for _ in range(5):
+        for _ in range(4):
+            seen.page.evaluate('document.dispatchEvent(new Event("visibilitychange")); window.dispatchEvent(new Event("online"))')
+        seen.page.wait_for_timeout(300)
+    deadline = time.monotonic() + 10
+    while feeds[0]._viewers != 1:
+        assert time.monotonic() < deadline, feeds[0]._viewers
+        seen.page.wait_for_timeout(50)
+    seen.until('document.body.dataset.connection === "live"')
+    page.close()
 
 
 def test_a_browser_that_was_offline_shows_the_present_when_it_is_back(page, visit):
