@@ -10,6 +10,9 @@ from pydantic import BaseModel
 
 from gateway.words import Say, catalogue
 
+# Where a text has to fit a pattern: which message says what it should look like.
+_PATTERNS = {"url": "url", "sites": "sites", "nodes": "nodes"}
+
 
 def at(source: str | Say, problem: Say) -> Say:
     """A problem with the file or variable that it stands in."""
@@ -36,6 +39,12 @@ def explain(model: type[BaseModel], source: str | Say, detail: Any) -> Say:
 
 
 def _expected(detail: Any) -> Say | str:
+    if detail["type"] == "string_pattern_mismatch":  # a pattern is no word for a technician
+        where = detail["loc"][0] if detail["loc"][-1] == "[key]" else detail["loc"][-1]
+        return Say(f"expected.key-{_PATTERNS.get(where, 'id')}")
+    if detail["type"] == "literal_error":
+        choices = re.findall("'[^']*'", detail["ctx"]["expected"])
+        return Say("expected.literal_error", {"first": ", ".join(choices[:-1]), "last": choices[-1]})
     key = f"expected.{detail['type']}"
     return Say(key, detail.get("ctx", {})) if key in catalogue("en") else detail["msg"].removeprefix("Input should be ")
 

@@ -34,6 +34,7 @@ class Finding:
     detail: Say
     exit_code: int = EXIT_OK
     server: Identity | None = None
+    is_note: bool = False  # it holds, and there is something to know
 
     @property
     def ok(self) -> bool:
@@ -42,7 +43,7 @@ class Finding:
 
 def probe(uplink: Uplink, gateway: str, now_s: int, pause: Callable[[], object]) -> Iterator[Finding]:
     """Steps as they happen. `pause` waits about as long as a server may take to show a point, shared by READ_TRIES."""
-    yield Finding("address", _address(uplink))
+    yield Finding("address", _address(uplink), is_note=not uplink.is_local and not uplink.address.startswith("https:"))
     try:
         server = uplink.identify()
     except UplinkError as error:
@@ -51,7 +52,7 @@ def probe(uplink: Uplink, gateway: str, now_s: int, pause: Callable[[], object])
     yield Finding("reachable", Say("check.reachable", {"address": uplink.address}))
     yield Finding("server", Say("check.server", {"server": server}), server=server)
     if server.name == VICTORIA:
-        yield Finding("promise", Say("check.promises-less"))
+        yield Finding("promise", Say("check.promises-less"), is_note=True)
     point = Point("uplink_check", {"gateway": gateway}, {"value": now_s % _VALUES}, now_s)
     for finding in chain(_write(uplink, point, server), _read(uplink, point, pause)):
         yield finding
@@ -72,8 +73,9 @@ def _write(uplink: Uplink, point: Point, server: Identity) -> Iterator[Finding]:
             yield from _refusal(uplink, answer, server)
             return
     takes_anything = server.name == VICTORIA  # whatever the token and the bucket
-    yield Finding("token", Say("check.allowed-unchecked" if takes_anything else "check.allowed"))
-    yield Finding("target", Say("check.there-unused" if takes_anything else "check.there", {"target": uplink.target}))
+    token, target = ("allowed-unchecked", "there-unused") if takes_anything else ("allowed", "there")
+    yield Finding("token", Say(f"check.{token}"), is_note=takes_anything)
+    yield Finding("target", Say(f"check.{target}", {"target": uplink.target}), is_note=takes_anything)
     yield Finding("write", Say("check.written", {"target": uplink.target}))
 
 

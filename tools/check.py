@@ -1,4 +1,4 @@
-"""Everything the project can prove on this machine: `python3 tools/go.py test`, with further words for pytest.
+"""Everything the project can prove on this machine: `python3 tools/go.py test`, with further words for pytest (`-k NAME`).
 
 In order: the linter, the types of gateway and tools (CPython) and of the firmware with the shims that stand in for its
 hardware (MicroPython for ESP32), then the tests. Ends with what was missing and how to add it, and with one line that
@@ -83,6 +83,9 @@ def check_parts() -> Tally:
 
 def main(words: list[str]) -> int:
     """All steps, whether earlier ones failed or not; the exit code."""
+    if words and words[0] in ("--help", "-h"):
+        print(__doc__)
+        return 0
     results = {}
     for heading, command in STEPS.items():
         code = run(heading, command)

@@ -54,10 +54,11 @@ def run_demo(wishes: Wishes) -> int:
     from tools.street.server_process import ServerFailed
 
     plan = make_plan(wishes)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: everything that was started is stopped
-        signal.signal(number, signal.default_int_handler)
+    for number in _ENDINGS:
+        signal.signal(number, _end)
     screen = Screen(plan)
-    screen.note(t("demo.page", page=plan.page_url))
+    is_moved = wishes.port is None and plan.port != PAGE_PORT
+    screen.note(t("demo.page-moved", port=PAGE_PORT, page=plan.page_url) if is_moved else t("demo.page", page=plan.page_url))
 
     def done(result: dict[str, Any], where: str) -> None:
         screen.close()
@@ -74,6 +75,16 @@ def run_demo(wishes: Wishes) -> int:
     finally:
         screen.close()
     return EXIT_OK if result["ok"] else EXIT_CHECK_FAILED
+
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
+
+def _end(*_: object) -> None:
+    # Everything that was started is stopped; who asks twice does not keep that from happening.
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def make_plan(wishes: Wishes) -> Plan:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from gateway.words import Say
@@ -30,8 +31,7 @@ class Screen:
         self._console = console or Console(stderr=True, highlight=False)
         self._is_live = self._console.is_terminal
         self._drawn_at = -EVERY_S
-        share = TextColumn("{task.percentage:>3.0f} %")
-        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), share, TimeElapsedColumn())
+        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         self._task = self._bar.add_task(clock(plan.start_s), total=plan.duration_ms)
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         if self._is_live:
@@ -39,7 +39,8 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        with suppress(OSError):  # a terminal that was closed is no reason to end badly
+            self._console.print(text, markup=False, soft_wrap=not self._is_live)
 
     def tell(self, at_ms: int, what: Say) -> None:
         """Something happens at that moment of the street."""
@@ -50,14 +51,16 @@ class Screen:
             return
         self._drawn_at = time.monotonic()
         self._bar.update(self._task, completed=now_ms, description=clock(self._start_s + now_ms // 1000))
-        self._live.update(Group(table_of(look()), self._bar), refresh=True)
+        with suppress(OSError):
+            self._live.update(Group(table_of(look()), self._bar), refresh=True)
 
     def keep(self, folder: Path) -> None:
         self.note(t("demo.kept", folder=folder))
 
     def close(self) -> None:
         if self._is_live:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
             self._is_live = False
 
 

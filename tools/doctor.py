@@ -23,6 +23,7 @@ from gateway.session import EARLIEST_S
 from gateway.version import VERSION
 from gateway.window import COMPILED
 from gateway.words import Say
+from tools import page_client
 
 GOOD, NOTE, BAD = "good", "note", "bad"
 LITTLE_DISK_MB, NO_DISK_MB = 1000, 100
@@ -36,6 +37,7 @@ class Finding:
     level: str
     detail: Say
     fix: Callable[[], object] | None = None
+    fixed: Say | None = None  # what is so after the fix
 
 
 def examine(path: Path | None) -> Iterator[Finding]:
@@ -81,7 +83,13 @@ def _folder(settings: Config) -> Iterator[Finding]:
     folder = settings.gateway.state_dir
     about = {"folder": folder}
     if not folder.is_dir():
-        yield Finding("state folder", BAD, Say("doctor.no-folder", about), lambda: folder.mkdir(parents=True, mode=0o750))
+        above = next(parent for parent in folder.parents if parent.exists())
+        if above.is_dir() and not folder.exists() and os.access(above, os.W_OK | os.X_OK):
+            made = Say("doctor.fixed-folder", about)
+            yield Finding("state folder", NOTE, Say("doctor.new-folder", about), partial(folder.mkdir, 0o750, parents=True), made)
+        else:
+            found = folder if folder.exists() else above
+            yield Finding("state folder", BAD, Say("doctor.no-folder", {**about, "found": found}))
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("state folder", BAD, Say("doctor.folder-denied", about))
@@ -98,8 +106,11 @@ def _secrets(settings: Config) -> Iterator[Finding]:
     except ConfigError as error:
         for problem in error.problems:
             file = problem.values.get("file")
-            close = partial(file.chmod, 0o600) if isinstance(file, Path) and problem.key == "config.secret-open" else None
-            yield Finding("secrets", BAD, problem, close)
+            if isinstance(file, Path) and problem.key == "config.secret-open":
+                closed = Say("doctor.fixed-secret", {"file": file})
+                yield Finding("secrets", BAD, problem, partial(file.chmod, 0o600), closed)
+            else:
+                yield Finding("secrets", BAD, problem)
 
 
 def _store(settings: Config) -> Iterator[Finding]:
@@ -189,7 +200,7 @@ def _page(settings: Config, is_running: bool) -> Iterator[Finding]:
     try:
         socket.create_server(address, family=family).close()
     except OSError as error:
-        if is_running:
+        if is_running and page_client.ask(settings) is not None:
             yield Finding("page", GOOD, Say("doctor.page-open", about))
         else:
             yield Finding("page", BAD, Say("doctor.page-taken", {**about, "found": error}))
@@ -205,4 +216,4 @@ def _uplink(settings: Config) -> Iterator[Finding]:
     elif settings.uplink.api == "file":
         yield Finding("uplink", GOOD, Say("doctor.uplink-file", {"folder": settings.uplink.folder}))
     else:
-        yield Finding("uplink", GOOD, Say("doctor.uplink", about))
+        yield Finding("uplink", NOTE, Say("doctor.uplink", about))

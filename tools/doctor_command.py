@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
-from gateway.words import Say
 from tools.doctor import BAD, GOOD, Finding, examine
 from tools.terminal import shared, show, t
 
@@ -16,7 +15,7 @@ def run_doctor(path: Path | None, fix: bool) -> int:
     is_good = all(finding.level != BAD for finding in rows)
     found = [{"check": f.check, "level": f.level, "detail": f.detail.line()} for f in rows]
     lines = [f"{t('doctor.' + f.level):<8} {f.detail.line(shared.language)}" for f in rows]
-    if any(f.fix is not None and f.level == BAD for f in rows):
+    if any(f.fix is not None for f in rows):
         lines.append(t("doctor.may-fix"))
     lines.append(t("doctor.all-good" if is_good else "doctor.not-good"))
     show({"ok": is_good, "checks": found}, "\n".join(lines))
@@ -29,4 +28,4 @@ def _mend(finding: Finding) -> Finding:
         finding.fix()
     except OSError:
         return finding
-    return Finding(finding.check, GOOD, Say("doctor.fixed", {"problem": finding.detail}))
+    return Finding(finding.check, GOOD, finding.fixed or finding.detail)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import EXIT_OK, ConfigError
 from gateway.reading import Reader
 from gateway.words import Language, Say
+from tools import page_client
 from tools.terminal import say, shared, show
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def check(settings: Config, language: Language) -> int:
     findings = []
     for finding in _findings(settings, language):
         findings.append(finding)
-        line = f"{Say('check.ok' if finding.ok else 'check.failed').line(language):7} {finding.detail.line(language)}"
+        mark = "failed" if not finding.ok else "note" if finding.is_note else "ok"
+        line = f"{Say(f'check.{mark}').line(language):7} {finding.detail.line(language)}"
         if shared.json:
             say(line)
         else:
@@ -68,7 +70,7 @@ def _pause(language: Language) -> Callable[[], None]:
 
 
 def status(settings: Config, language: Language) -> int:
-    """Reads the store only: it says what waits, not whether the server would take it."""
+    """What waits, by the store; and why, where a running gateway can be asked."""
     with closing(Reader(settings.gateway.state_dir / "store.db")) as reader:
         outbox = reader.outbox()
     uplink = settings.uplink
@@ -79,12 +81,24 @@ def status(settings: Config, language: Language) -> int:
         "check.waiting" if outbox.waiting else "check.waiting-none",
         {"points": outbox.waiting, "oldest": oldest, "dead": outbox.dead_letters},
     )
+    lines = [state.line(language), waiting.line(language)]
+    trouble = _trouble(settings)
+    if trouble is not None:
+        lines.append(Say("check.trouble", trouble).line(language))
     result = {
         "enabled": uplink.enabled, "api": uplink.api, "address": address, "waiting": outbox.waiting, "oldest": oldest,
-        "dead_letters": outbox.dead_letters,
+        "dead_letters": outbox.dead_letters, "trouble": trouble,
     }  # fmt: skip
-    show(result, f"{state.line(language)}\n{waiting.line(language)}")
+    show(result, "\n".join(lines))
     return EXIT_OK
+
+
+def _trouble(settings: Config) -> dict[str, str] | None:
+    view = page_client.ask(settings)
+    outbox = view["outbox"] if view else {}
+    if not outbox.get("trouble"):
+        return None
+    return {"reason": outbox["trouble"], "since": _utc(outbox["trouble_since_s"]), "next": _utc(outbox["next_try_s"])}
 
 
 def dead_letters(settings: Config, limit: int, language: Language) -> int:

@@ -6,6 +6,7 @@ Success is exactly 204 from the configured server: no redirect is followed, and 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gateway.words import Say
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 ANSWER_S = 120.0  # for the whole body of an answer, however slowly it drips
 REASON_BYTES = 4096  # of an answer that are read for the reason it gives
+MAX_PAGE = 120  # characters of a web page that stands where a database should
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}  # as urllib3, which opens the connection, reads a URL
 
 
@@ -100,6 +102,8 @@ def no_answer(error: UplinkError) -> Answer:
 
 
 def _message(text: str) -> str:
+    if "<" in text and text.lstrip()[:1] == "<":  # a web page: its words, without its dress
+        return re.sub(r"(?s)<(style|script)\b.*?</\1>|<[^>]*>|<!--.*?-->", " ", text).strip()[:MAX_PAGE]
     # InfluxDB 2 and 3 say {"code":...,"message":...}, 1.x {"error":...}, others what they like.
     try:
         answer = json.loads(text)

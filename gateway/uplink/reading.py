@@ -125,7 +125,7 @@ def _victoria_rows(data: bytes, measurement: str) -> list[Row]:
             key = (tuple(sorted(tags.items())), time_ms // 1000)
             row = rows.setdefault(key, Row(tags, key[1], {}))
             if field in row.fields:
-                raise UplinkError("uplink-copies", found=f"{series['metric']} {time_ms}")
+                raise UplinkError("uplink-copies", found=f"{measurement} at {key[1]}")
             row.fields[field] = types[field](value)
     return list(rows.values())
 

@@ -34,6 +34,7 @@ from tools.street.world import Post, World
 
 DAY_MS = int(datetime(2026, 5, 12, tzinfo=UTC).timestamp() * 1000)  # a Tuesday
 MINUTE_MS = 60_000
+LAST_BATCH_MS = 20_000
 PACE_STEP_S = 0.1  # so often a street that keeps a pace waits for real time
 SETTLE_MS = 30 * MINUTE_MS  # what the path may take at most after the last passer-by
 PAVEMENT = walkers.Pavement()
@@ -211,6 +212,8 @@ class Street:
             if self.world.now_ms > duration + SETTLE_MS:
                 return  # the books will say what is missing
             self.world.run_until(self.world.now_ms + MINUTE_MS)
+        if self.plan.stays:  # what the last minute has queued goes out too, as it would when the gateway stops
+            self.world.run_until(self.world.now_ms + LAST_BATCH_MS)
 
     def standing(self) -> Standing:
         reader = Reader(self.folder / "state" / "store.db")
