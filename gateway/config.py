@@ -12,8 +12,10 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -26,10 +28,17 @@ from gateway.words import Say
 _ID = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _ENVIRONMENT = "TROTTOIR_"
 _PLACEHOLDER = re.compile(r"<.*>|example\.(org|com|net)|changeme", re.IGNORECASE)
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[0-9.]+|localhost):(\d{1,5})")  # no name that would have to be looked up
 PAGE_OFF = "off"
 
 _NO_OTHER_KEYS = Field(json_schema_extra={"additionalProperties": False})  # what editors need to hear as well
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        return host == "localhost" or bool(ip_address(host.strip("[]")))
+    except ValueError:
+        return False
 
 
 class _Section(BaseModel):
@@ -59,7 +68,7 @@ class GatewayConfig(_Section):
     @classmethod
     def _is_address(cls, value: str) -> str:
         found = _ADDRESS.fullmatch(value)
-        if value != PAGE_OFF and (found is None or int(found[2]) > 65535):
+        if value != PAGE_OFF and (found is None or int(found[2]) > 65535 or not _is_ip(found[1])):
             raise _mistake("address")
         return value
 
@@ -103,6 +112,18 @@ class UplinkConfig(_Section):
     batch_wait_s: Annotated[int, Field(ge=1, le=300, description="how long points wait for company")] = 5
 
     _paths = field_validator("password_file", "token_file", "folder", mode="before")(_path)
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            is_good = bool(parts.hostname) and "%" not in parts.netloc and (parts.port or 1) > 0
+        except ValueError:  # a port beyond 65535, a bracket without its other
+            is_good = False
+        if not is_good:
+            raise _mistake("key-url")
+        return value
 
     @field_validator("url", "database", "user", "org", "bucket")
     @classmethod

@@ -2,8 +2,10 @@
 
 Theory of operation
     A batch is sent whole. STORED settles it. REFUSED and TOO_LARGE halve it and try again, down to the one line that is at
-    fault; that one goes to the dead letters and blocks nobody. RETRY and HOLD end the attempt: everything stays queued, and
-    the pause grows. Every line is absolute and keyed, so sending a half twice changes nothing.
+    fault. A refused line goes to the dead letters and blocks nobody, but only if the server has taken another one in the same
+    attempt: who refuses everything is no database at work (a proxy, a wrong port), and everything is held. RETRY and HOLD end
+    the attempt: everything stays queued, and the pause grows. Every line is absolute and keyed, so sending a half twice
+    changes nothing.
 
 Rules of this file
     No clock and no network: `attempt` is told how to send and how to settle, `Backoff` is told its random numbers.
@@ -49,6 +51,10 @@ async def attempt(items: Sequence[Item], send: Send) -> Result:
         else:
             result.stopped = answer
             break
+    if result.refused and not result.stored:
+        reason = result.refused[0][2]
+        result.refused.clear()
+        result.stopped = result.stopped or Answer(Outcome.HOLD, reason)
     return result
 
 

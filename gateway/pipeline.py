@@ -33,9 +33,9 @@ class Pipeline:
         self._now_s = 0
 
     def advance(self, now_s: int) -> bool:
-        """Moves the windows to `now_s`. False if the clock has leapt by more than a day: then nothing moves; say so, and
-        `rebuild` once the clock is believed."""
-        if self._now_s and abs(now_s - self._now_s) > CLOCK_STEP_S:
+        """Moves the windows to `now_s`. False if the clock has leapt, by more than a day ahead or more than a minute back: then
+        nothing moves; say so, and `rebuild` from the store."""
+        if self._now_s and not -PERIOD_S <= now_s - self._now_s <= CLOCK_STEP_S:
             return False
         self._now_s = max(self._now_s, now_s)
         self._counter.advance(now_s)

@@ -23,11 +23,11 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._one_at_a_time = threading.Lock()
-        if not path.exists():
-            raise StoreError("store-none", folder=path.parent)
         try:
+            if not path.exists():
+                raise StoreError("store-none", folder=path.parent)
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreError("store-unusable", path=path, found=error) from error
 
     def version(self) -> int:
@@ -69,12 +69,17 @@ class Reader:
         return [DeadLetter(*row) for row in reversed(rows)]
 
     def counts_of(self, node: str, start_s: int, end_s: int) -> list[tuple[int, int, int, int, int]]:
-        """(start, ab, ba, covered_s, q) of each minute of a node that is there, oldest first."""
-        return self._read(
-            "SELECT start, sum(ab), sum(ba), max(covered_s), max(q) FROM bins WHERE start >= ? AND start < ? AND node = ? "
-            "GROUP BY start ORDER BY start",
+        """(start, ab, ba, covered_s, q) of each minute of a node that is there, oldest first. A minute that a node has counted
+        with two sensors, or at two sites, is the sum of both."""
+        minutes: dict[int, tuple[int, int, int, int, int]] = {}
+        rows = self._read(
+            "SELECT start, ab, ba, covered_s, q FROM bins WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
             start_s, end_s, node,
         )  # fmt: skip
+        for start, ab, ba, covered_s, q in rows:
+            _, ab_before, ba_before, covered_before, q_before = minutes.get(start, (start, 0, 0, 0, 0))
+            minutes[start] = (start, ab + ab_before, ba + ba_before, max(covered_s, covered_before), q | q_before)
+        return list(minutes.values())
 
     def climate_of(self, node: str, start_s: int, end_s: int) -> list[ClimateMean]:
         """Each minute of a node's climate that is there, oldest first."""

@@ -91,7 +91,11 @@ class Sending:
         return self._pause_after(result.stopped)
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
+        except Exception as error:  # a mistake of ours, and no reason to stop counting
+            _log.exception("uplink failed", problem=repr(error))
+            return Answer(Outcome.RETRY, type(error).__name__)
 
     def _pause_after(self, stopped: Answer | None) -> float:
         if stopped is None:
@@ -125,7 +129,7 @@ class Sending:
         return items, withheld, unfit
 
     def close(self) -> None:
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False, cancel_futures=True)  # a server that is silent keeps nobody from stopping
         self._uplink.close()
 
 

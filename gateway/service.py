@@ -275,10 +275,10 @@ class Service:
         page = PageServer(self._config, lambda: asyncio.run_coroutine_threadsafe(now(), loop), self._page_every_s)
         try:
             page.open()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # taken, or no thread to be had
             if not self._is_page_missed:
                 action = "counting goes on without the page; close the program that has the address, or set gateway.page"
-                _log.warning("page not open", address=self._config.gateway.page, problem=error.strerror, action=action)
+                _log.warning("page not open", address=self._config.gateway.page, problem=str(error), action=action)
             self._is_page_missed = True
             return
         self._page = page

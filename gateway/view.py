@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 QUARTER_S = 900
 GOOD_S = 60  # heard within
+SKEW_S = 5  # what was heard later than now was heard by another clock
 RUNNING_S = 90  # a live total that is older says nothing of the running minute
 
 
@@ -185,10 +186,9 @@ def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Book
 
 
 def _series(name: str, site: str, books: Books) -> Series | None:
-    # Where the node is now; else where it last was.
-    of_node = [series for series in books.newest if series.node == name]
-    here = [series for series in of_node if series.site == site]
-    return max(here or of_node, key=lambda series: books.newest[series].from_s, default=None)
+    # Where the node is now: what it counted elsewhere belongs there. With several sensors, the one that counted last.
+    here = [series for series in (*books.newest, *books.today) if series.node == name and series.site == site]
+    return max(here, key=lambda series: books.newest[series].from_s if series in books.newest else 0, default=None)
 
 
 def _count(counted: Counted, length_s: int) -> Count:
@@ -209,11 +209,14 @@ def _quarter(series: Series, now: Now) -> Count | None:
 
 
 def _open(node: NodeNow, now_s: int) -> Open | None:
+    # Since the last record, as long as that is the minute before this one: with a backlog under way, or before the first
+    # record, live totals say nothing about this minute.
     live_s = node.heard.live_ms // 1000 if node.heard else 0
-    if not live_s or now_s - live_s > RUNNING_S:
+    from_s = node.last_bin_s + PERIOD_S
+    as_of_s = max(live_s, from_s)  # a record that came after the live message has closed everything before
+    if not live_s or not node.last_bin_s or not -SKEW_S <= now_s - as_of_s <= RUNNING_S or as_of_s - from_s >= 2 * PERIOD_S:
         return None
-    from_s = node.last_bin_s + PERIOD_S if node.last_bin_s else live_s // PERIOD_S * PERIOD_S
-    return {"from_s": min(from_s, live_s), "as_of_s": live_s, "ab": node.open_ab, "ba": node.open_ba}
+    return {"from_s": from_s, "as_of_s": as_of_s, "ab": node.open_ab, "ba": node.open_ba}
 
 
 def _climate(climate: ClimateMean) -> ClimateView:
@@ -257,4 +260,4 @@ def _state(node: NodeNow | None, now_s: int) -> str:
         return "silent"
     if node is None or node.heard is None:
         return "never"
-    return "good" if now_s - node.heard.at_ms // 1000 <= GOOD_S else "quiet"
+    return "good" if -SKEW_S <= now_s - node.heard.at_ms // 1000 <= GOOD_S else "quiet"

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from gateway.config import Config
+from gateway.errors import StoreError
 from gateway.model import Counted, Series
 from gateway.reading import Reader
 from gateway.view import Books, Now, View, assemble, day_start
@@ -24,6 +25,7 @@ class Watch:
         self.reader = Reader(self._folder / "store.db")
         self._newest: dict[Series, Counted] = {}
         self._books: Books | None = None
+        self._looked_s = 0
         self._read_as_of = (-1, -1)  # version of the store, minute
 
     def view(self, now: Now) -> View:
@@ -34,14 +36,24 @@ class Watch:
         return assemble(self._config, self._version, now, self._books)
 
     def _read(self, now_s: int) -> Books:
-        self._newest |= self.reader.newest(now_s - (RECENT_S if self._newest else LOOK_BACK_S))
+        midnight_s = day_start(now_s, self._config.gateway.timezone)
+        # Far back once; then everything that may have come since the last look, late records of today included.
+        from_s = min(midnight_s, self._looked_s - RECENT_S) if self._looked_s else now_s - LOOK_BACK_S
+        self._newest |= self.reader.newest(from_s)
+        self._looked_s = now_s
         return Books(
-            today=self.reader.since(day_start(now_s, self._config.gateway.timezone)),
+            today=self.reader.since(midnight_s),
             newest=dict(self._newest),
             climate=self.reader.climate(now_s - RECENT_S),
             outbox=self.reader.outbox(),
-            disk_free_mb=shutil.disk_usage(self._folder).free // 1_000_000,
+            disk_free_mb=self._disk_free_mb(),
         )
+
+    def _disk_free_mb(self) -> int:
+        try:
+            return shutil.disk_usage(self._folder).free // 1_000_000
+        except OSError as error:
+            raise StoreError("store-unusable", path=self._folder, found=error) from error
 
     def close(self) -> None:
         self.reader.close()

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -70,18 +71,26 @@ def _software() -> Iterator[Finding]:
 
 def _is_running(settings: Config) -> bool:
     lock = settings.gateway.state_dir / "lock"
-    if not lock.exists():
-        return False
     try:
-        Ownership(lock).release()
+        if lock.exists():
+            Ownership(lock).release()
     except StoreError as error:
         return error.key == "store-taken"
+    except OSError:  # not ours to look into; said by the folder's own finding
+        return False
     return False
 
 
 def _folder(settings: Config) -> Iterator[Finding]:
     folder = settings.gateway.state_dir
     about = {"folder": folder}
+    try:
+        folder.stat()
+    except PermissionError:
+        yield Finding("state folder", BAD, Say("doctor.folder-denied", about))
+        return
+    except OSError:
+        pass  # not there yet
     if not folder.is_dir():
         above = next(parent for parent in folder.parents if parent.exists())
         if above.is_dir() and not folder.exists() and os.access(above, os.W_OK | os.X_OK):
@@ -106,16 +115,22 @@ def _secrets(settings: Config) -> Iterator[Finding]:
     except ConfigError as error:
         for problem in error.problems:
             file = problem.values.get("file")
-            if isinstance(file, Path) and problem.key == "config.secret-open":
+            if isinstance(file, Path) and problem.key == "config.secret-open" and _is_own_file(file):
                 closed = Say("doctor.fixed-secret", {"file": file})
                 yield Finding("secrets", BAD, problem, partial(file.chmod, 0o600), closed)
             else:
                 yield Finding("secrets", BAD, problem)
 
 
+def _is_own_file(path: Path) -> bool:
+    """What may be closed without asking: a plain file of this user, and no link to somewhere else."""
+    about = path.lstat()
+    return stat.S_ISREG(about.st_mode) and (os.name != "posix" or about.st_uid == os.getuid())
+
+
 def _store(settings: Config) -> Iterator[Finding]:
     path = settings.gateway.state_dir / "store.db"
-    if not path.exists():
+    if not os.access(path, os.R_OK):
         return
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -59,7 +59,7 @@ async def _draw(live: Live, settings: config.Config, gateway: service.Service) -
     watch = await asyncio.to_thread(Watch, settings, VERSION)
     try:
         while True:
-            with contextlib.suppress(StoreError):  # the gateway itself says so in the log
+            with contextlib.suppress(StoreError, OSError):  # the gateway itself says so in the log
                 view = await asyncio.to_thread(watch.view, gateway.now())
                 live.update(table_of(view, gateway.page_url), refresh=True)
             await asyncio.sleep(EVERY_S)

@@ -10,7 +10,8 @@ import asyncio
 import html
 import importlib.util
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import AsyncIterator
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,8 +60,28 @@ class SafeHeaders:
         await self._app(scope, receive, send_with)
 
 
-def make_app(feed: Feed, reader: Callable[[], Reader], now_s: Callable[[], Awaitable[int]], is_local: bool) -> Starlette:
-    """`reader` gives the store's reader, `now_s` the gateway's time; `is_local` when the page listens on loopback only."""
+class EventStream(StreamingResponse):
+    """The states for one viewer, or word that every place is taken."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(_events(feed), media_type="text/event-stream")
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._feed.place() as is_free:
+            answer = super().__call__ if is_free else PlainTextResponse("too many viewers", 503, {"Retry-After": "30"})
+            await answer(scope, receive, send)
+
+
+async def _events(feed: Feed) -> AsyncIterator[bytes]:
+    yield b"retry: 2000\n\n"  # the browser's own pause before it comes back, in ms
+    async for text in feed.states():
+        yield b"event: state\ndata: " + text + b"\n\n" if text else b": nothing new\n\n"
+
+
+def make_app(feed: Feed, reader: Reader, is_local: bool) -> Starlette:
+    """`reader` reads the store; `is_local` when the page listens on loopback only."""
+    one_at_a_time = asyncio.Semaphore(1)  # histories are read and written while the gateway counts
 
     async def index(request: Request) -> Response:
         language = words.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
@@ -69,24 +90,18 @@ def make_app(feed: Feed, reader: Callable[[], Reader], now_s: Callable[[], Await
     async def state(_request: Request) -> Response:
         return Response(await feed.newest(), media_type="application/json")
 
-    async def events(_request: Request) -> Response:
-        if feed.is_full:
-            return PlainTextResponse("too many viewers", 503, {"Retry-After": "30"})
-
-        async def stream():
-            yield b"retry: 2000\n\n"  # the browser's own pause before it comes back, in ms
-            async for text in feed.states():
-                yield _event(text)
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
+    async def events(request: Request) -> Response:
+        return EventStream(feed) if request.method == "GET" else Response(media_type="text/event-stream")
 
     async def history(request: Request) -> Response:
         node = request.query_params.get("node", "")
         hours = request.query_params.get("hours", "6")
-        if not hours.isdecimal() or not 1 <= int(hours[:4]) <= MAX_HOURS:
+        if not re.fullmatch(r"[0-9]{1,2}", hours) or not 1 <= int(hours) <= MAX_HOURS:
             return PlainTextResponse(f"hours: expected 1 to {MAX_HOURS}", 400)
-        until_s = await now_s()
-        return JSONResponse(await asyncio.to_thread(_history, reader(), node, until_s - int(hours) * 3600, until_s))
+        async with one_at_a_time:
+            until_s = await feed.now_s()
+            text = await asyncio.to_thread(_history, reader, node, until_s - int(hours) * 3600, until_s)
+        return Response(text, media_type="application/json")
 
     async def chart(name: str, _request: Request) -> Response:
         path = _chart_file(name)
@@ -110,14 +125,10 @@ def make_app(feed: Feed, reader: Callable[[], Reader], now_s: Callable[[], Await
     return Starlette(routes=routes, middleware=middleware, exception_handlers={StoreError: store_trouble})
 
 
-def _event(text: bytes) -> bytes:
-    return b"event: state\ndata: " + text + b"\n\n" if text else b": nothing new\n\n"
-
-
-def _history(reader: Reader, node: str, start_s: int, until_s: int) -> dict[str, object]:
+def _history(reader: Reader, node: str, start_s: int, until_s: int) -> bytes:
     start_s = start_s // 60 * 60
     climate = reader.climate_of(node, start_s, until_s)
-    return {
+    found = {
         "node": node,
         "from_s": start_s,
         "until_s": until_s,
@@ -125,6 +136,7 @@ def _history(reader: Reader, node: str, start_s: int, until_s: int) -> dict[str,
         "rows": reader.counts_of(node, start_s, until_s),
         "climate": [(minute.from_s, minute.temperature_c, minute.humidity_pct) for minute in climate],
     }
+    return json.dumps(found, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=len(words.LANGUAGES))

@@ -14,13 +14,15 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from ipaddress import ip_address
 
+import h11
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.config import Config
-from gateway.page.app import LOOPBACK, make_app
+from gateway.page.app import make_app
 from gateway.page.feed import Feed
 from gateway.version import VERSION
 from gateway.view import Now, View
@@ -28,7 +30,7 @@ from gateway.watch import Watch
 
 EVERY_S = 1.0
 MAX_CONNECTIONS = 128
-FIRST_REQUEST_S = 10.0
+REQUEST_S = 10.0
 UNREAD_S = 20.0
 STOP_S = 5.0
 STOP_CHECK_S = 0.1
@@ -39,36 +41,41 @@ _log = structlog.get_logger("gateway")
 class BoundedProtocol(H11Protocol):
     """HTTP/1.1 that lets go of whoever takes a connection and neither asks nor reads."""
 
-    _patience: asyncio.TimerHandle | None = None
+    _asking: asyncio.TimerHandle | None = None  # until when a request must be whole
+    _reading: asyncio.TimerHandle | None = None  # until when something must be read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
             return
-        self._wait(FIRST_REQUEST_S)
+        self._asking = self.loop.call_later(REQUEST_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None:  # a whole request was heard
-            self._wait(None)
+        is_half = self.conn.their_state is h11.SEND_BODY or bool(self.conn.trailing_data[0])
+        if not is_half:
+            self._asking = _cancelled(self._asking)
+        elif self._asking is None:
+            self._asking = self.loop.call_later(REQUEST_S, self.transport.abort)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._wait(UNREAD_S)
+        if self._reading is None:
+            self._reading = self.loop.call_later(UNREAD_S, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._wait(None)
+        self._reading = _cancelled(self._reading)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait(None)
+        self._asking, self._reading = _cancelled(self._asking), _cancelled(self._reading)
         super().connection_lost(exc)
 
-    def _wait(self, within_s: float | None) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-        self._patience = None if within_s is None else self.loop.call_later(within_s, self.transport.abort)
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 class PageServer:
@@ -91,8 +98,14 @@ class PageServer:
         listener = socket.create_server((host, port), family=family)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{listener.getsockname()[1]}/"
-        self._thread = threading.Thread(target=self._run, args=(listener, shown in LOOPBACK), name="page", daemon=True)
-        self._thread.start()
+        is_local = host == "localhost" or ip_address(host).is_loopback
+        thread = threading.Thread(target=self._run, args=(listener, is_local), name="page", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            listener.close()
+            raise
+        self._thread = thread
 
     @property
     def is_open(self) -> bool:
@@ -118,11 +131,8 @@ class PageServer:
             now = await asyncio.wrap_future(self._ask())
             return await asyncio.to_thread(watch.view, now)
 
-        async def now_s() -> int:
-            return (await asyncio.wrap_future(self._ask())).now_s
-
         feed = Feed(look, self._every_s)
-        app = make_app(feed, lambda: watch.reader, now_s, is_local)
+        app = make_app(feed, watch.reader, is_local)
         settings = uvicorn.Config(
             app, http=BoundedProtocol, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=1,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Http:
         self.is_local = parse_url(url).host in _LOOPBACK
         self._target = target
         self._headers = {"Authorization": authorization} if authorization else {}
-        self._secret = authorization.partition(" ")[2] if authorization else ""
+        self._secrets = _secrets_in(authorization) if authorization else []
         self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT)
 
     def ask(
@@ -61,7 +62,8 @@ class Http:
         except exceptions.HTTPError as error:
             self._pool.clear()  # whatever else comes on this connection belongs to an answer that made no sense
             key, found = _cause(error)
-            raise UplinkError(key, url=self.url, found=found) from error
+            told = self.clean(found) if isinstance(found, str) else found
+            raise UplinkError(key, url=self.url, found=told) from error
 
     def meaning(self, status: int, text: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a batch."""
@@ -74,12 +76,21 @@ class Http:
 
     def clean(self, text: str) -> str:
         """What a server said, as one short line that speaks to no terminal and gives away no secret."""
-        if self._secret:
-            text = text.replace(self._secret, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_REASON]
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _secrets_in(authorization: str) -> list[str]:
+    """The token; of a user and password, both forms of them, the password alone included."""
+    kind, _, secret = authorization.partition(" ")
+    if kind != "Basic":
+        return [secret]
+    plain = b64decode(secret).decode("utf-8", "replace")
+    return [part for part in (secret, plain, plain.partition(":")[2]) if part]
 
 
 def classify(status: int, text: str = "", retry_after: str | None = None) -> Answer:

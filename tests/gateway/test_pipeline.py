@@ -86,8 +86,16 @@ def test_a_clock_that_leaps_moves_nothing_and_is_told(step_s):
     assert made.advance(T0 + 60) is True
 
 
-@pytest.mark.parametrize("step_s", [0, -60, -3600, -CLOCK_STEP_S])
-def test_a_clock_that_goes_back_takes_nothing_back(step_s):
+@pytest.mark.parametrize("step_s", [-61, -3600, -CLOCK_STEP_S])
+def test_a_clock_that_goes_back_by_more_than_a_minute_is_said_and_moves_nothing(step_s):
+    made = filled(bin_(T0 - 60, 4))
+    before = made.live()
+    assert made.advance(T0 + step_s) is False
+    assert made.live() == before
+
+
+@pytest.mark.parametrize("step_s", [0, -1, -60])
+def test_a_clock_that_goes_back_a_little_takes_nothing_back(step_s):
     made = filled(bin_(T0 - 60, 4))
     before = made.live()
     assert made.advance(T0 + step_s) is True

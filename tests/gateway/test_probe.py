@@ -127,7 +127,7 @@ def test_what_victoriametrics_does_not_promise_is_said():
 
 @pytest.mark.parametrize(
     ("url", "is_local", "words"),
-    [("http://a", True, "is this machine"), ("https://a", False, "encrypted"), ("http://a", False, "in clear")],
+    [("http://a", True, "on this machine"), ("https://a", False, "encrypted"), ("http://a", False, "in clear")],
 )
 def test_who_can_read_along_is_said(url, is_local, words):
     server = Server()

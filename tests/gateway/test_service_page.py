@@ -65,6 +65,7 @@ def test_a_running_gateway_shows_what_it_hears(tmp_path, line):
             health = node["health"]
             assert (health["state"], health["resets"], health["sensor_faults"]) == ("good", 4, 2)
             assert (health["uptime_s"], health["firmware"]) == (70, "0.1.0")
+            gateway.clock.set(T0 + 121)
             line.say(minute(2, T0 + 60, 2, 1, total=(5, 1)))
             await acked(line, 2)
             node = await shown(gateway, lambda node: node["minute"]["from_s"] == T0 + 60)

@@ -129,11 +129,47 @@ def test_the_state_of_a_node(heard_ago_s, silent_s, state):
     assert health["silent_since_s"] == (silent_s or None)
 
 
-@pytest.mark.parametrize(("live_ago_s", "is_running"), [(0, True), (90, True), (91, False), (None, False)])
-def test_the_running_minute_is_shown_only_while_live_totals_come(live_ago_s, is_running):
+@pytest.mark.parametrize(
+    ("last_bin_ago_s", "live_ago_s", "is_running"),
+    [
+        (120, 0, True), (120, 10, True), (60, 0, True), (179, 60, True),
+        (240, 0, False), (6 * 3600, 0, False),  # a backlog is under way: these people are not of this minute
+        (None, 0, False),  # a new store: totals of days, and no record yet
+        (120, None, False), (300, 200, False), (120, -6, False),  # heard by a clock that was ahead
+    ],
+)  # fmt: skip
+def test_the_running_minute_is_shown_only_where_live_totals_speak_of_it(last_bin_ago_s, live_ago_s, is_running):
     live_ms = 0 if live_ago_s is None else (NOW_S - live_ago_s) * 1000
-    heard = Heard(NOW_S * 1000, "serial:x", live_ms)
-    assert (node_of(assemble(CONFIG, "0.1.0", now(heard=heard), books()))["open"] is not None) is is_running
+    last_bin_s = 0 if last_bin_ago_s is None else NOW_S - last_bin_ago_s
+    node = NodeNow("tr-a3f1c2", last_bin_s, Heard(NOW_S * 1000, "serial:x", live_ms), PASSPORT, 0, 2, 1)
+    shown = assemble(CONFIG, "0.1.0", Now(NOW_S, [node], [], None), books())
+    assert (node_of(shown)["open"] is not None) is is_running
+
+
+def test_between_a_record_and_the_next_live_message_the_running_minute_is_known_up_to_the_record():
+    node = NodeNow("tr-a3f1c2", NOW_S - 65, Heard(NOW_S * 1000, "serial:x", (NOW_S - 12) * 1000), PASSPORT, 0, 0, 0)
+    shown = node_of(assemble(CONFIG, "0.1.0", Now(NOW_S, [node], [], None), books()))["open"]
+    assert shown == {"from_s": NOW_S - 5, "as_of_s": NOW_S - 5, "ab": 0, "ba": 0}
+
+
+def test_what_was_heard_by_a_clock_that_was_ahead_is_not_fresh():
+    for ago_s, state in ((-5, "good"), (-6, "quiet"), (-10_800, "quiet")):
+        heard = Heard((NOW_S - ago_s) * 1000, "serial:x")
+        assert node_of(assemble(CONFIG, "0.1.0", now(heard=heard), books()))["health"]["state"] == state
+
+
+def test_a_node_with_a_sum_of_today_and_no_newest_minute_still_shows_the_sum():
+    assert node_of(assemble(CONFIG, "0.1.0", now(), books(newest={})))["today"]["ab"] == 121
+
+
+def test_coverage_never_exceeds_the_whole():
+    many = books(newest={SERIES: Counted(T0, 1, 1, 61)})
+    assert node_of(assemble(CONFIG, "0.1.0", now(), many))["minute"]["coverage"] == 1.0
+
+
+def test_nodes_stand_in_the_order_of_their_sites():
+    names = [(node["site"], node["node"]) for node in assemble(CONFIG, "0.1.0", now(), books())["nodes"]]
+    assert names == [("bahnhof", "tr-a3f1c2"), ("jahnplatz", "tr-0000b2")]
 
 
 def test_trouble_with_the_server_is_told():
@@ -150,12 +186,12 @@ def test_an_implausible_climate_is_marked():
     assert node_of(assemble(CONFIG, "0.1.0", now(), books(climate=climate)))["climate"]["is_implausible"]
 
 
-def test_a_node_that_has_moved_shows_where_it_is_now_and_else_where_it_last_was():
+def test_a_node_that_has_moved_shows_nothing_that_it_counted_elsewhere():
     old = Series("jahnplatz", "tr-a3f1c2", "radar")
     both = books(newest={old: Counted(T0 + 9000, 9, 9, 60), SERIES: Counted(T0, 1, 1, 60)})
     assert node_of(assemble(CONFIG, "0.1.0", now(), both))["minute"]["ab"] == 1
     only_old = books(newest={old: Counted(T0, 9, 9, 60)})
-    assert node_of(assemble(CONFIG, "0.1.0", now(), only_old))["minute"]["ab"] == 9
+    assert node_of(assemble(CONFIG, "0.1.0", now(), only_old))["minute"] is None
 
 
 def test_simulated_nodes_make_the_whole_page_say_so():

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 import pytest
 from rich.console import Console
@@ -51,7 +52,7 @@ def test_every_number_stands_beside_its_coverage():
     assert "40→ 31← (50 %)" in text
     assert "1210→ 1188← (100 %)" in text
     assert "21.4 °C" in text or "21.3 °C" in text
-    assert "12 points waiting, 1 refused" in text
+    assert "points waiting: 12, refused: 1" in text
     assert "http://127.0.0.1:8377/" in text
 
 
@@ -66,7 +67,7 @@ def test_it_speaks_german():
     text = shown("de")
     assert "letzte Minute" in text
     assert "21,4 °C" in text or "21,3 °C" in text
-    assert "12 Punkte warten" in text
+    assert "wartende Punkte: 12" in text
 
 
 def test_trouble_and_an_uplink_that_is_off_are_said():
@@ -99,6 +100,14 @@ class Watched(Terminal):
                 return
         raise AssertionError(f"{text!r} never stood there:\n{self.text()}")
 
+    def interrupt(self) -> None:
+        """Ctrl-C, and until the command has ended."""
+        self.process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 30
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.text()
+            self.read(0.05)
+
 
 def cli(*words: str) -> list[str]:
     return [sys.executable, "-m", "tools.cli", *words]
@@ -113,11 +122,7 @@ def test_a_demo_at_a_terminal_shows_its_street_and_stays_until_it_is_interrupted
         screen.until("%")
         screen.until("Die Seite bleibt hier bis Strg-C")
         assert "Die Bücher" in screen.text()
-        screen.process.send_signal(signal.SIGINT)
-        for _ in range(100):
-            screen.read(0.05)
-            if screen.process.poll() is not None:
-                break
+        screen.interrupt()
         assert screen.process.returncode in (0, 1)
     finally:
         screen.close()
@@ -138,11 +143,7 @@ def test_run_at_a_terminal_shows_its_nodes_under_the_log(tmp_path, monkeypatch, 
         screen.until("page: http://127.0.0.1:")
         text = screen.text()
         assert text.index("started") < text.index("last minute") < text.index("tr-0000b2")
-        screen.process.send_signal(signal.SIGINT)
-        for _ in range(100):
-            screen.read(0.05)
-            if screen.process.poll() is not None:
-                break
+        screen.interrupt()
         assert screen.process.returncode == 130
     finally:
         screen.close()

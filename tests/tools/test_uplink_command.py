@@ -156,7 +156,7 @@ def fails(call, step: str, exit_code: int, text: str, **keys: object) -> None:
     code, out, err = call("check", **keys)
     assert (code, err) == (exit_code, "")
     *good, last = out.splitlines()
-    assert all(line.startswith("ok ") for line in good)
+    assert all(line.startswith(("ok ", "note ")) for line in good)
     assert last.startswith("failed ")
     assert text in last
 
@@ -205,7 +205,7 @@ def test_somebody_else_answers(uplink, api, token_file):
     fails(uplink, "reachable", 9, "sends us elsewhere", **keys)
     assert elsewhere.requests == []
     hostile.say(200, b"<html>\nlog in</html>")
-    fails(uplink, "reachable", 9, "is not a database we know: found HTTP 200 <html> log in</html>", **keys)
+    fails(uplink, "reachable", 9, "is not a database we know: found HTTP 200 log in", **keys)
     hostile.close()
     elsewhere.close()
 
@@ -297,7 +297,7 @@ def gateway_status(n: int) -> dict[str, int | float | str]:
 def test_status_while_the_gateway_runs(uplink, store):
     code, out, _ = uplink("status", url="http://127.0.0.1:1")
     assert code == 0
-    assert out.splitlines() == ["[uplink] sends by v1 to http://127.0.0.1:1", "no points wait; 0 dead letters"]
+    assert out.splitlines() == ["[uplink] sends by v1 to http://127.0.0.1:1", "no points wait; refused: 0"]
     for n in range(3):
         store.add_gateway_status("gw", parts.T0 + 60 * n, gateway_status(n))
     (first, *_) = store.waiting(1)
@@ -305,15 +305,15 @@ def test_status_while_the_gateway_runs(uplink, store):
     _, out, _ = uplink("status", before=("--json",), enabled=False)
     assert json.loads(out) == {
         "enabled": False, "api": "v1", "address": "http://127.0.0.1:8086", "waiting": 2, "oldest": "2027-01-15T08:01:00Z",
-        "dead_letters": 1,
+        "dead_letters": 1, "trouble": None,
     }  # fmt: skip
     _, out, _ = uplink("status", enabled=False)
-    assert out.splitlines()[1] == "2 points wait, the oldest from 2027-01-15T08:01:00Z; 1 dead letters"
+    assert out.splitlines()[1] == "points waiting: 2, the oldest from 2027-01-15T08:01:00Z; refused: 1"
     store.add_gateway_status("gw", parts.T0 + 999, gateway_status(9))  # looking has locked nothing
 
 
 def test_dead_letters_with_time_line_and_reason(uplink, store):
-    assert uplink("dead-letters")[1] == "no dead letters\n"
+    assert uplink("dead-letters")[1] == "nothing was refused\n"
     for n in range(5):
         store.add_gateway_status("gw", parts.T0 + 60 * n, gateway_status(n))
         (ref,) = store.waiting(1)
@@ -322,7 +322,7 @@ def test_dead_letters_with_time_line_and_reason(uplink, store):
     assert (code, out.splitlines()) == (
         0, ["2027-01-15T08:00:03Z  HTTP 400 reason 3  line 3", "2027-01-15T08:00:04Z  HTTP 400 reason 4  line 4"],
     )  # fmt: skip
-    assert err == "3 older dead letters are not shown: --limit 5 shows all\n"
+    assert err == "3 older refused points are not shown: --limit 5 shows all\n"
     _, out, _ = uplink("dead-letters", before=("--json",))
     found = json.loads(out)
     assert (found["count"], [row["line"] for row in found["dead_letters"]]) == (5, [f"line {n}" for n in range(5)])

@@ -44,7 +44,8 @@ class Post:
                 break
             due.append(self.next_frame)
             self.next_frame = None
-        self.node.grant(until_ms, sht4x_raw(*self.weather.at(until_ms / 1000)), due)
+        # The air of these ten seconds, however they are cut into grants.
+        self.node.grant(until_ms, sht4x_raw(*self.weather.at(self.node.local_ms // LOOKAHEAD_MS * LOOKAHEAD_MS / 1000)), due)
 
 
 class World:
@@ -97,7 +98,7 @@ class World:
                     self._collect(post)
                 return min(horizon, self._horizon(end_ms))
             for post in behind:
-                post.grant(min(horizon, post.node.local_ms + LOOKAHEAD_MS))
+                post.grant(min(horizon, (post.node.local_ms // LOOKAHEAD_MS + 1) * LOOKAHEAD_MS))
             for post in behind:
                 post.node.wait()
                 self._collect(post)

@@ -213,7 +213,7 @@ def sleeper_is_gone(sleeper: Viewer) -> bool:
 
 
 def test_a_connection_that_asks_nothing_is_closed(page, monkeypatch):
-    monkeypatch.setattr(server, "FIRST_REQUEST_S", 0.2)
+    monkeypatch.setattr(server, "REQUEST_S", 0.2)
     for half in (b"", b"GET /state HT", b"GET /state HTTP/1.1\r\nHost: local"):
         with socket.create_connection(("127.0.0.1", page.port)) as idle:
             idle.settimeout(10)
