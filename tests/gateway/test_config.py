@@ -343,3 +343,41 @@ def test_valid_from_may_be_any_whole_minute_of_any_offset():
     found = parse(MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01T05:30:00+05:30")
     assert found.site_of("tr-a3f1c2", int(datetime(2026, 5, 1, tzinfo=UTC).timestamp())) == "bahnhof"
     assert parse(MOVED + "site = 'bahnhof'\nvalid_from = 0001-01-01T00:00:00+01:00").site_of("tr-a3f1c2", 0) == "bahnhof"
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["8377", "127.0.0.1", "127.0.0.1:65536", "gateway.local:8377", "999.0.0.1:80", "[::g]:80", "http://127.0.0.1:80", "::1:80", ""],
+)
+def test_a_page_is_an_address_and_no_name(page):
+    (problem,) = problems(f"[gateway]\npage = '{page}'")
+    assert f"gateway.page: found '{page}', expected host:port such as 127.0.0.1:8377, or off" in problem
+
+
+@pytest.mark.parametrize(
+    ("page", "address"),
+    [("off", None), ("127.0.0.1:0", ("127.0.0.1", 0)), ("localhost:80", ("localhost", 80)), ("[::1]:8377", ("::1", 8377))],
+)
+def test_where_the_page_listens(page, address):
+    assert parse(f"[gateway]\npage = '{page}'").gateway.page_address == address
+
+
+@pytest.mark.parametrize("url", ["http://h:99999999", "http://[::1", "http://x%zz:1", "http://:80", "https://h:-1"])
+def test_an_address_of_a_server_that_nobody_can_open_is_said_here(url):
+    (problem,) = problems(f"[uplink]\nurl = '{url}'")
+    assert "expected http://host:port or https://host:port" in problem
+
+
+def test_a_time_zone_that_nobody_knows_is_a_mistake():
+    (problem,) = problems("[gateway]\ntimezone = 'Europe/Bielefeld'")
+    assert "a time zone such as Europe/Berlin" in problem
+    assert problems("[gateway]\ntimezone = '../etc/passwd'")
+
+
+def test_a_systemd_credential_is_found_by_its_name(tmp_path, monkeypatch):
+    (tmp_path / "token").write_text("geheim\n")
+    (tmp_path / "token").chmod(0o440)  # as systemd makes them
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert parse("[uplink]\ntoken_file = 'token'").uplink.read_token() == "geheim"
+    with pytest.raises(ConfigError):
+        parse(f"[uplink]\ntoken_file = '{tmp_path}/token'").uplink.read_token()  # a path of its own must be closed to others

@@ -158,3 +158,46 @@ def test_a_node_that_has_been_silent_for_long_still_shows_its_last_minute(store,
     fill(store, 2)
     for hours in (1, 5, 100):
         assert watch.view(at(T0 + hours * 3600))["nodes"][0]["minute"]["from_s"] == T0 + 60
+
+
+def test_after_a_night_without_viewers_the_newest_minute_is_the_newest(store, watch):
+    fill(store, 2)
+    assert watch.view(at(T0 + 130))["nodes"][0]["minute"]["from_s"] == T0 + 60
+    fill(store, 300, first=3)  # five hours of counting, then silence
+    shown = watch.view(at(T0 + 9 * 3600))["nodes"][0]
+    assert shown["minute"]["from_s"] == T0 + 301 * 60
+
+
+def test_a_node_that_was_silent_before_anybody_looked_shows_its_day(store, watch):
+    watch.view(at(T0))
+    fill(store, 2)
+    shown = watch.view(at(T0 + 3 * 3600))["nodes"][0]
+    assert shown["minute"]["from_s"] == T0 + 60
+    assert shown["today"]["ab"] == 3
+
+
+def test_a_folder_that_has_gone_is_an_error_of_the_store(store, watch, monkeypatch):
+    def gone(_folder):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    fill(store, 1)
+    monkeypatch.setattr("gateway.watch.shutil.disk_usage", gone)
+    with pytest.raises(StoreError):
+        watch.view(at(T0))
+
+
+def test_two_sensors_of_one_minute_are_one_row_with_all_their_flags(store, reader):
+    store._db.execute("INSERT INTO bins VALUES('bahnhof', ?, 'radar', ?, 3, 1, 60, 8, 0, 0)", (NAME, T0))
+    store._db.execute("INSERT INTO bins VALUES('bahnhof', ?, 'tof', ?, 2, 0, 40, 16, 0, 0)", (NAME, T0))
+    assert reader.counts_of(NAME, T0, T0 + 60) == [(T0, 5, 1, 60, 24)]
+    assert reader.counts_of(NAME, T0 - 60, T0) == []
+
+
+def test_a_folder_that_may_not_be_entered_is_an_error_of_the_store(tmp_path, monkeypatch):
+    def denied(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.exists", denied)
+    with pytest.raises(StoreError) as caught:
+        Reader(tmp_path / "store.db")
+    assert "Zugriff verweigert" in caught.value.line("de")

@@ -208,3 +208,47 @@ def test_the_whole_gateway_delivers_over_v2_and_a_token_that_is_refused_keeps_ev
         assert [row.fields["temperature_c"] for row in allowed.read("climate", T0, T0 + 120)] == [21.5]
 
     run(scenario())
+
+
+def test_a_mistake_of_ours_in_an_uplink_is_trouble_and_no_end(tmp_path, line):
+    answers = [ValueError("a bug"), Answer(Outcome.RETRY, "away"), Answer(Outcome.STORED)]
+
+    def answer(_lines):
+        found = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    seen = []
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=FakeUplink(answer), clock=Clock(T0 + 75)) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+            async with asyncio.timeout(10):
+                while (trouble := gateway.service.now().trouble) is not None or not seen:
+                    if trouble is not None:
+                        seen.append(trouble)
+                    await asyncio.sleep(0.001)
+            await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
+        assert {trouble.reason for trouble in seen} <= {"ValueError", "away"}
+        assert len({trouble.since_s for trouble in seen}) == 1  # it began once
+
+    run(scenario())
+
+
+def test_a_silent_server_keeps_nobody_from_stopping(tmp_path, line):
+    gate = threading.Event()
+    uplink = FakeUplink(lambda _lines: (gate.wait(30), Answer(Outcome.STORED))[1])
+
+    async def scenario():
+        gateway = await Gateway(tmp_path, line, uplink=uplink).__aenter__()
+        line.say(hello(), minute(1, T0, 3))
+        await acked(line, 1)
+        await until(lambda: uplink.sent)
+        began = asyncio.get_running_loop().time()
+        await gateway.stop()
+        assert asyncio.get_running_loop().time() - began < room.STOP_S + 3
+        gate.set()
+
+    run(scenario())

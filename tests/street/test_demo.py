@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from gateway.words import Say
 from tests.real_parts import needs
@@ -212,3 +214,38 @@ def test_words_that_make_no_street_are_one_line_and_exit_2(words, says):
     assert ended.returncode == 2
     assert says in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+@needs("micropython")
+def test_whoever_looks_at_the_page_changes_nothing_in_the_run():
+    port = server.influxd.free_port()
+    plan = Plan(seed=11, duration_ms=HOUR_MS // 3, outage_ms=(HOUR_MS // 8, HOUR_MS // 5))
+    alone = demo.run(plan, Onlooker())
+    is_over = threading.Event()
+    seen = []
+
+    def look() -> None:
+        pool = urllib3.PoolManager(retries=False, timeout=2)
+        while not is_over.is_set():
+            try:
+                seen.append(pool.request("GET", f"http://127.0.0.1:{port}/state").status)
+            except urllib3.exceptions.HTTPError:
+                is_over.wait(0.02)
+
+    viewers = [threading.Thread(target=look) for _ in range(3)]
+    for viewer in viewers:
+        viewer.start()
+    watched = demo.run(replace(plan, port=port), Onlooker())
+    is_over.set()
+    for viewer in viewers:
+        viewer.join()
+    assert seen.count(200) > 10
+    assert [watched[key] for key in (*COUNTS, "run")] == [alone[key] for key in (*COUNTS, "run")]
+
+
+def test_a_demo_that_stays_says_the_same_as_one_that_does_not():
+    plan = Plan(nodes=1, duration_ms=HOUR_MS // 3)
+    stayed: list[str] = []
+    result = demo.run(replace(plan, stays=True), Onlooker(), lambda _result, where: stayed.append(where))
+    assert [result[key] for key in (*COUNTS, "run")] == [demo.run(plan, Onlooker())[key] for key in (*COUNTS, "run")]
+    assert len(stayed) == 1

@@ -221,3 +221,35 @@ def test_what_cannot_be_mended_stays_bad(trottoir, state):  # noqa: F811
     code, out, _ = trottoir("doctor", "--fix", toml=TOML)
     assert code == 1
     assert "BAD" in out
+
+
+def test_what_is_not_ours_or_only_a_link_is_never_closed(trottoir, state, tmp_path):  # noqa: F811
+    victim = tmp_path / "victim"
+    victim.write_text("somebody else's")
+    victim.chmod(0o644)
+    (tmp_path / "token").symlink_to(victim)
+    code, out, _ = trottoir("doctor", "--fix", toml=TOML + f'[uplink]\ntoken_file = "{tmp_path}/token"\n')
+    assert code == 1
+    assert "expected 0600" in out
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o644
+
+
+def test_a_folder_that_may_not_be_entered_is_said(findings, state, monkeypatch):
+    original = Path.stat
+
+    def denied(path, **how):
+        if state in (path, *path.parents):
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, **how)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert findings()["state folder"][0][0] == BAD
+
+
+def test_a_page_that_answers_is_the_gateways_own(findings, state, monkeypatch):
+    monkeypatch.setattr(doctor.page_client, "ask", lambda _settings: {"gateway": {"id": "gateway"}})
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        owner = Ownership(state / "lock")
+        toml = TOML.replace('"off"', f'"127.0.0.1:{other.getsockname()[1]}"')
+        assert findings(toml)["page"][0][0] == GOOD
+        owner.release()

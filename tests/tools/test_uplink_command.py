@@ -349,3 +349,15 @@ def test_a_store_that_is_none_is_one_line(uplink, tmp_path, verb):
 def test_every_verb_has_help_with_an_example(capsys, verb):
     assert not cli.main(["uplink", verb, "--help"])
     assert "Example: trottoir" in " ".join(capsys.readouterr().out.split())
+
+
+def test_status_says_why_where_a_running_gateway_can_be_asked(uplink, store, monkeypatch):
+    outbox = {"trouble": "HTTP 401", "trouble_since_s": parts.T0, "next_try_s": parts.T0 + 600}
+    monkeypatch.setattr("tools.page_client.ask", lambda _settings: {"outbox": outbox})
+    assert "takes nothing since 2027-01-15T08:00:00Z: HTTP 401" in uplink("status")[1]
+    assert json.loads(uplink("status", before=("--json",))[1])["trouble"]["reason"] == "HTTP 401"
+
+
+@pytest.mark.parametrize("limit", ["-5", "0", "99999999999"])
+def test_any_limit_is_bounded(uplink, store, limit):
+    assert uplink("dead-letters", "--limit", limit)[0] == 0

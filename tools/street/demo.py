@@ -212,8 +212,7 @@ class Street:
             if self.world.now_ms > duration + SETTLE_MS:
                 return  # the books will say what is missing
             self.world.run_until(self.world.now_ms + MINUTE_MS)
-        if self.plan.stays:  # what the last minute has queued goes out too, as it would when the gateway stops
-            self.world.run_until(self.world.now_ms + LAST_BATCH_MS)
+        self.world.run_until(self.world.now_ms + LAST_BATCH_MS)  # what the last minute has queued goes out too
 
     def standing(self) -> Standing:
         reader = Reader(self.folder / "state" / "store.db")

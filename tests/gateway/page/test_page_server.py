@@ -87,7 +87,7 @@ def test_the_history_holds_the_minutes_that_are_there(page):
     assert json.loads(page.get("/history?node=tr-none").data)["rows"] == []
 
 
-@pytest.mark.parametrize("hours", ["0", "49", "-1", "x", "", "1.5", "9" * 5000])
+@pytest.mark.parametrize("hours", ["0", "49", "-1", "x", "", "1.5", "9" * 5000, "0048", "00489999", "000199999999", "٣"])
 def test_hours_that_make_no_sense_are_refused(page, hours):
     assert page.get(f"/history?node={NAME}&hours={hours}").status in (400, 431)
 
@@ -289,3 +289,88 @@ def test_a_stop_ends_every_stream_at_once(page):
     assert time.monotonic() - began < 2
     assert all(viewer.has_ended() for viewer in viewers)
     assert not page_threads()
+
+
+POST = b"POST /state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx"
+
+
+@pytest.mark.parametrize("half", [b"GET /state HTTP/1.1\r\nHo", POST])
+def test_a_second_request_that_never_ends_is_let_go_too(page, monkeypatch, half):
+    monkeypatch.setattr(server, "REQUEST_S", 0.3)
+    with socket.create_connection(("127.0.0.1", page.port)) as slow:
+        slow.settimeout(10)
+        slow.sendall(b"GET /state HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" in slow.recv(100)
+        slow.sendall(half)
+        try:
+            while slow.recv(1 << 16):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+def test_who_reads_slowly_but_reads_is_kept(page, monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_S", 1.0)
+    page.fill_states("x" * 300_000)
+    slow = Viewer(page.port, receive_buffer=4096)
+    until = time.monotonic() + 3
+    got = 0
+    while time.monotonic() < until:
+        got += len(slow._socket.recv(200_000))
+        time.sleep(0.01)
+    assert got > 300_000
+    slow._socket.sendall(b"")
+    assert slow._socket.recv(10)
+    slow.close()
+
+
+def test_places_are_counted_before_anybody_is_served(page, monkeypatch):
+    monkeypatch.setattr(feed, "MAX_VIEWERS", 5)
+    viewers = [page.viewer() for _ in range(20)]  # all at once: nobody has been answered yet
+    found = sorted(viewer.status() for viewer in viewers)
+    assert found == [200] * 5 + [503] * 15
+    for viewer in viewers:
+        viewer.close()
+
+
+def test_to_ask_what_a_stream_would_be_takes_no_place(page, monkeypatch):
+    monkeypatch.setattr(feed, "MAX_VIEWERS", 1)
+    for _ in range(3):
+        assert page._pool.request("HEAD", page.url + "events").status == 200
+    viewer = page.viewer()
+    assert viewer.status() == 200
+    viewer.close()
+
+
+def test_whatever_goes_wrong_while_looking_the_stream_goes_on(page, monkeypatch):
+    from gateway.watch import Watch
+
+    viewer = page.viewer()
+    viewer.next_state()
+    with monkeypatch.context() as broken:
+        broken.setattr(Watch, "view", lambda *_: 1 / 0)
+        assert page.get("/static/page.css").status == 200
+        time.sleep(0.3)
+    page.now_s += 77
+    while viewer.next_state()["gateway"]["now_s"] < page.now_s:
+        pass
+    viewer.close()
+
+
+def test_every_answer_carries_the_whole_policy(page):
+    for path in ("/", "/state", "/history", "/static/page.js", "/nonsense"):
+        headers = page.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert policy == "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        assert (headers["Referrer-Policy"], headers["Cache-Control"]) == ("no-referrer", "no-cache")
+
+
+def test_words_inside_the_page_cannot_end_their_script(monkeypatch):
+    from gateway.page import app
+
+    monkeypatch.setattr(words, "room", lambda *_: {"name": "</script><b>"})
+    app.render_index.cache_clear()
+    text = app.render_index("en")
+    app.render_index.cache_clear()
+    assert "</script><b>" not in text
+    assert "\\u003c/script>" in text
