@@ -74,11 +74,11 @@ class Http:
         found = f"HTTP {status} {self.clean(_message(text))}".strip()
         return UplinkError(cause or cause_of(status), url=self.url, target=self._target, found=found)
 
-    def clean(self, text: str) -> str:
+    def clean(self, text: str, limit: int = MAX_REASON) -> str:
         """What a server said, as one short line that speaks to no terminal and gives away no secret."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_REASON]
+        return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
 
     def close(self) -> None:
         self._pool.clear()

@@ -74,5 +74,5 @@ class _Carrier:
 
     def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str], **_its_own: object) -> _Carried:
         reply = self._http.ask(method, url.removeprefix(self._http.url), REASON_BYTES, body, headers)
-        text = self._http.clean(reply.data.decode("utf-8", "replace"))  # the client logs it
+        text = self._http.clean(reply.data.decode("utf-8", "replace"), REASON_BYTES)  # the client logs it
         return _Carried(reply.status, "", reply.headers, text.encode())

@@ -217,3 +217,16 @@ def test_only_loopback_is_local(url, is_local):
     assert InfluxV2(url, "o", "trottoir").is_local is is_local
 
 
+
+
+def test_a_long_reason_in_json_is_told_in_its_words_and_not_as_json(hostile, uplink):
+    words = "field type conflict " + "x" * 600
+    hostile.say(400, b'{"error": "%b", "message": "%b", "code": "invalid"}' % (words.encode(), words.encode()))
+    answer = uplink.send([passages(0, 1)])
+    assert answer.reason.startswith("HTTP 400 field type conflict x")
+    assert len(answer.reason) < 400
+
+
+def test_a_web_page_is_told_in_its_words(hostile, uplink):
+    hostile.say(404, b"<!DOCTYPE html><head><style>p {color: red}</style><title>Error</title></head><p>File not found</p>")
+    assert uplink.send([passages(0, 1)]).reason == "HTTP 404 Error File not found"
