@@ -58,6 +58,26 @@ async def attempt(items: Sequence[Item], send: Send) -> Result:
     return result
 
 
+class BatchSize:
+    """How many points go at once. A server to which a batch is too large may close the connection before it has said so; so
+    whoever gives no answer twice in a row gets half as many, down to one, and twice as many again with every success."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._unanswered = 0
+        self.points = most
+
+    def take(self, stopped: Answer | None) -> None:
+        """How the attempt ended; None where every line found its place."""
+        if stopped is None:
+            self._unanswered = 0
+            self.points = min(self._most, self.points * 2)
+        elif stopped.status is None and stopped.outcome is Outcome.RETRY:
+            self._unanswered += 1
+            if self._unanswered % 2 == 0:
+                self.points = max(1, self.points // 2)
+
+
 class Backoff:
     """Pauses between attempts: doubling from one second, with jitter, up to a limit by kind; what the server asked for
     counts, up to ten minutes."""

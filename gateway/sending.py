@@ -17,7 +17,7 @@ import structlog
 
 from gateway import delivery, pipeline, schema
 from gateway.config import UplinkConfig
-from gateway.delivery import Backoff, Item
+from gateway.delivery import Backoff, BatchSize, Item
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, OutboxRef, Point, Series, Trouble
 from gateway.store import SENT, SUPPRESSED, Store
@@ -54,6 +54,7 @@ class Sending:
         self._in_store = in_store
         self._work = asyncio.Event()
         self._backoff = Backoff(jitter)
+        self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
         self.trouble: Trouble | None = None
 
@@ -76,7 +77,7 @@ class Sending:
 
     async def send_batch(self) -> float:
         """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
-        refs = await self._in_store(self._store.waiting, self._settings.batch_points)
+        refs = await self._in_store(self._store.waiting, self._size.points)
         if not refs:
             return 0.0
         items, withheld, unfit = await self._in_store(self._render, refs)
@@ -88,6 +89,7 @@ class Sending:
         for ref, line, reason in (*unfit, *result.refused):
             _log.error("point refused", line=line, reason=reason)
             await self._in_store(self._store.bury, ref, line, reason, self._now_s())
+        self._size.take(result.stopped)
         return self._pause_after(result.stopped)
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery import Backoff, Result, attempt
+from gateway.delivery import Backoff, BatchSize, Result, attempt
 from gateway.model import OutboxRef
 from gateway.uplink.base import Answer, Outcome
 
@@ -187,3 +187,42 @@ def test_success_begins_anew():
 )
 def test_what_the_server_asked_for_counts_up_to_ten_minutes(asked, pause_s):
     assert Backoff(lambda: 1.0).failed(Answer(Outcome.RETRY, "", asked)) == pause_s
+
+
+# -- how many at once
+
+
+def after(*ends: Answer | None, most: int = 500) -> int:
+    size = BatchSize(most)
+    for end in ends:
+        size.take(end)
+    return size.points
+
+
+RESET, BUSY, HELD = Answer(Outcome.RETRY, "reset"), Answer(Outcome.RETRY, "503", status=503), Answer(Outcome.HOLD, "401", status=401)
+
+
+def test_whoever_gives_no_answer_twice_gets_half_as_many_down_to_one():
+    assert [after(*[RESET] * n) for n in range(6)] == [500, 500, 250, 250, 125, 125]
+    assert after(*[RESET] * 100) == 1
+
+
+def test_an_answer_is_no_reason_for_less():
+    assert after(*[BUSY] * 9, *[HELD] * 9) == 500
+
+
+def test_every_success_doubles_it_up_to_the_most():
+    assert [after(*[RESET] * 100, *[None] * n) for n in (1, 2, 8, 9, 50)] == [2, 4, 256, 500, 500]
+    assert after(RESET, None, RESET) == 500  # not in a row
+
+
+def test_a_server_that_closes_on_what_is_too_large_gets_everything_in_the_end():
+    """As influxd does while a body is still on its way: no 413 is ever heard."""
+    size, largest, left, rounds = BatchSize(500), 60, 1000, 0
+    while left:
+        rounds += 1
+        batch = min(size.points, left)
+        if batch <= largest:
+            left -= batch
+        size.take(None if batch <= largest else RESET)
+        assert rounds < 200
