@@ -199,7 +199,8 @@ def after(*ends: Answer | None, most: int = 500) -> int:
     return size.points
 
 
-RESET, BUSY, HELD = Answer(Outcome.RETRY, "reset"), Answer(Outcome.RETRY, "503", status=503), Answer(Outcome.HOLD, "401", status=401)
+RESET = Answer(Outcome.RETRY, "reset")
+BUSY, HELD = Answer(Outcome.RETRY, "503", status=503), Answer(Outcome.HOLD, "401", status=401)
 
 
 def test_whoever_gives_no_answer_twice_gets_half_as_many_down_to_one():
