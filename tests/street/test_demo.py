@@ -26,6 +26,14 @@ COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged", "points
 pytestmark = needs("pty")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def folder_of_demos(tmp_path_factory):
+    """A run whose sensor errs too much keeps its folder: not in the machine's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo.tempfile, "tempdir", str(tmp_path_factory.mktemp("demos")))
+        yield
+
+
 class Onlooker:
     """Remembers what it was told, and where the street stood every minute."""
 
