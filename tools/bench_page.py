@@ -68,7 +68,11 @@ class Gateway:
         self._deframer = streetwire.Deframer()
         self._seq = 0
         self._bin_start = int(time.time()) // 60 * 60 - 30 * 86_400
-        self._introduce()
+        try:
+            self._introduce()
+        except BenchError:
+            self.close()
+            raise
 
     def _introduce(self) -> None:
         # What is said before the gateway has opened the port is lost, as on a cable.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.real_parts import needs
@@ -22,5 +24,9 @@ def test_records_are_acknowledged_and_viewers_are_fed():
 def test_a_gateway_that_says_nothing_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_page, "ACK_S", 0.4)
     monkeypatch.setattr(bench_page.streetwire, "encode_frame", lambda payload: b"\x00")
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(bench_page.subprocess, "Popen", lambda *args, **how: started.append(popen(*args, **how)) or started[-1])
     with pytest.raises(BenchError):
         measure(turns=1, turn_s=0.1)
+    assert [process.poll() is not None for process in started] == [True]
