@@ -381,3 +381,14 @@ def test_a_systemd_credential_is_found_by_its_name(tmp_path, monkeypatch):
     assert parse("[uplink]\ntoken_file = 'token'").uplink.read_token() == "geheim"
     with pytest.raises(ConfigError):
         parse(f"[uplink]\ntoken_file = '{tmp_path}/token'").uplink.read_token()  # a path of its own must be closed to others
+
+
+@pytest.mark.parametrize("text", ["zwei\nzeilen", "tök en", "a\x07b", "a\tb"])
+def test_a_token_that_cannot_be_a_header_is_said_and_not_repeated(tmp_path, text):
+    secret = tmp_path / "token"
+    secret.write_text(text, encoding="utf-8")
+    secret.chmod(0o600)
+    with pytest.raises(ConfigError) as caught:
+        parse(f"[uplink]\ntoken_file = '{secret}'").uplink.read_token()
+    assert str(secret) in caught.value.line()
+    assert text not in caught.value.line()

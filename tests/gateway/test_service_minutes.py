@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import socket
 import sys
 import time
 
@@ -269,3 +270,17 @@ def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path):
     assert caught.value.exit_code == EXIT_ENVIRONMENT
     assert "\n" not in caught.value.line()
     assert str(tmp_path) in caught.value.line()
+
+
+def test_a_page_whose_address_is_taken_is_tried_again_every_minute_and_said_once(tmp_path, said):
+    async def scenario():
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            async with Gateway(tmp_path, clock=FastClock(T0 + 30), page=f"127.0.0.1:{port}") as gateway:
+                await until(lambda: said.count("minute") >= 3)
+                assert gateway.service.page_url == ""
+                other.close()
+                await until(lambda: gateway.service.page_url)
+        assert (said.count("page not open"), said.count("page open")) == (1, 1)
+
+    run(scenario())
