@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from gateway import mistakes
+from gateway.address import Address
 from gateway.errors import ConfigError
 from gateway.words import Say
 
@@ -82,12 +83,12 @@ class GatewayConfig(_Section):
         return value
 
     @property
-    def page_address(self) -> tuple[str, int] | None:
-        """(host, port) of the page; None where it is off."""
+    def page_address(self) -> Address | None:
+        """Where the page listens; None where it is off."""
         if self.page == PAGE_OFF:
             return None
         host, _, port = self.page.rpartition(":")
-        return host.strip("[]"), int(port)
+        return Address(host.strip("[]"), int(port))
 
 
 class SerialConfig(_Section):

@@ -45,6 +45,7 @@ QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 30
 STOP_S = 5
+PAGE_EVERY_S = 1.0
 
 _log = structlog.get_logger("gateway")
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Service:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         systemd: Systemd | None = None,
-        page_every_s: float = 1.0,
+        page_every_s: float = PAGE_EVERY_S,
     ) -> None:
         self._config = config
         self._clock = clock

@@ -22,6 +22,7 @@ from cyclopts.help import DefaultFormatter
 from gateway import words
 from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
+from gateway.words import Say
 from tools import usage
 from tools.terminal import UsageError, say, shared, t
 
@@ -110,7 +111,7 @@ def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds")
     from tools.bench_page import run_bench
 
     if not 4 <= seconds <= 86_400:
-        raise UsageError("usage", option="--seconds", found=seconds, expected="4 to 86400")
+        raise UsageError("usage", option="--seconds", found=seconds, expected=Say("bench.range"))
     return run_bench(seconds)
 
 

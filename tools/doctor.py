@@ -211,16 +211,15 @@ def _page(settings: Config, is_running: bool) -> Iterator[Finding]:
         yield Finding("page", NOTE, Say("doctor.page-off"))
         return
     about: dict[str, object] = {"address": settings.gateway.page}
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
-        socket.create_server(address, family=family).close()
+        socket.create_server(address, family=socket.AF_INET6 if address.is_ipv6 else socket.AF_INET).close()
     except OSError as error:
         if is_running and page_client.ask(settings) is not None:
             yield Finding("page", GOOD, Say("doctor.page-open", about))
         else:
             yield Finding("page", BAD, Say("doctor.page-taken", {**about, "found": error}))
         return
-    is_local = address[0] in ("127.0.0.1", "localhost", "::1")
+    is_local = address.is_loopback
     yield Finding("page", GOOD if is_local else NOTE, Say("doctor.page" if is_local else "doctor.page-public", about))
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 from rich.live import Live
 
@@ -41,12 +42,19 @@ async def _serve(settings: config.Config) -> bool:
         gateway = service.Service(settings, lambda: time.time_ns() // 1_000_000)
         gateway.stop_on_signals()
         drawing = asyncio.create_task(_draw(live, settings, gateway)) if live else None
+        if drawing is not None:
+            drawing.add_done_callback(_say_if_failed)
         try:
             await gateway.run()
         finally:
             if drawing is not None:
                 drawing.cancel()
         return gateway.interrupted
+
+
+def _say_if_failed(drawing: asyncio.Task[None]) -> None:
+    if not drawing.cancelled() and drawing.exception() is not None:  # the gateway goes on without its table
+        structlog.get_logger("gateway").error("table not drawn", problem=repr(drawing.exception()))
 
 
 @contextlib.contextmanager

@@ -103,14 +103,6 @@ def make_app(feed: Feed, reader: Reader, is_local: bool) -> Starlette:
             text = await asyncio.to_thread(_history, reader, node, until_s - int(hours) * 3600, until_s)
         return Response(text, media_type="application/json")
 
-    async def chart(name: str, _request: Request) -> Response:
-        path = _chart_file(name)
-        return FileResponse(path) if path else PlainTextResponse("the chart library is not installed", 404)
-
-    async def store_trouble(_request: Request, error: Exception) -> Response:
-        _log.error("page not fed", problem=str(error))
-        return PlainTextResponse("the store cannot be read", 503, {"Retry-After": "30"})
-
     middleware = [Middleware(SafeHeaders)]
     if is_local:
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False))
@@ -119,10 +111,22 @@ def make_app(feed: Feed, reader: Reader, is_local: bool) -> Starlette:
         Route("/state", state),
         Route("/events", events),
         Route("/history", history),
-        *[Route(f"/static/{name}", partial(chart, name)) for name in CHART],
+        *[Route(f"/static/{name}", partial(_chart, name)) for name in CHART],
         Mount("/static", StaticFiles(directory=static_folder())),
     ]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={StoreError: store_trouble})
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={StoreError: _store_trouble})
+
+
+async def _chart(name: str, _request: Request) -> Response:
+    found = importlib.util.find_spec("dygraphs")  # without importing it: only its JavaScript is wanted
+    if found is None or found.origin is None:
+        return PlainTextResponse("the chart library is not installed", 404)
+    return FileResponse(Path(found.origin).parent / CHART[name])
+
+
+async def _store_trouble(_request: Request, error: Exception) -> Response:
+    _log.error("page not fed", problem=str(error))
+    return PlainTextResponse("the store cannot be read", 503, {"Retry-After": "30"})
 
 
 def _history(reader: Reader, node: str, start_s: int, until_s: int) -> bytes:
@@ -152,8 +156,3 @@ def render_index(language: words.Language) -> str:
 
 def static_folder() -> Path:
     return Path(str(resources.files("gateway"))) / "page" / "static"
-
-
-def _chart_file(name: str) -> Path | None:
-    found = importlib.util.find_spec("dygraphs")  # without importing it: only its JavaScript is wanted
-    return Path(found.origin).parent / CHART[name] if found and found.origin else None

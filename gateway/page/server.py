@@ -14,7 +14,6 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from ipaddress import ip_address
 
 import h11
 import structlog
@@ -28,7 +27,6 @@ from gateway.version import VERSION
 from gateway.view import Now, View
 from gateway.watch import Watch
 
-EVERY_S = 1.0
 MAX_CONNECTIONS = 128
 REQUEST_S = 10.0
 UNREAD_S = 20.0
@@ -79,9 +77,10 @@ def _cancelled(timer: asyncio.TimerHandle | None) -> None:
 
 
 class PageServer:
-    """`ask` answers from any thread. `open` raises OSError where the address is taken; `close` waits for the thread."""
+    """`ask` answers from any thread, and is asked at most once in `every_s`. `open` raises OSError where the address is taken;
+    `close` waits for the thread."""
 
-    def __init__(self, config: Config, ask: Callable[[], Future[Now]], every_s: float = EVERY_S) -> None:
+    def __init__(self, config: Config, ask: Callable[[], Future[Now]], every_s: float) -> None:
         self._config = config
         self._ask = ask
         self._every_s = every_s
@@ -93,13 +92,9 @@ class PageServer:
         """Listens at once; `url` is where."""
         address = self._config.gateway.page_address
         assert address is not None, "the page is off"
-        host, port = address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{listener.getsockname()[1]}/"
-        is_local = host == "localhost" or ip_address(host).is_loopback
-        thread = threading.Thread(target=self._run, args=(listener, is_local), name="page", daemon=True)
+        listener = socket.create_server(address, family=socket.AF_INET6 if address.is_ipv6 else socket.AF_INET)
+        self.url = address.url(listener.getsockname()[1])
+        thread = threading.Thread(target=self._run, args=(listener, address.is_loopback), name="page", daemon=True)
         try:
             thread.start()
         except RuntimeError:
