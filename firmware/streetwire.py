@@ -62,6 +62,7 @@ QUANTITIES = (
     (0xC1, "frames_lost", "I", 1, ""),
     (0xC2, "resets", "H", 1, ""),
     (0xC3, "sensor_faults", "H", 1, ""),
+    (0xC4, "covered_s", "B", 1, "s"),
 )
 _ROW_OF_ID = {row[0]: row for row in QUANTITIES}
 ID_OF = {row[1]: row[0] for row in QUANTITIES}

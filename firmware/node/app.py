@@ -58,7 +58,7 @@ class App:
         self.say(6, "boot %d, next record %d" % (self._log.boot, self._log.next_seq))
         climate = asyncio.create_task(self._read_climate())
         try:
-            await self._beat()
+            await self._keep_beating()
         finally:
             climate.cancel()
 
@@ -70,26 +70,30 @@ class App:
 
     # -- the beat
 
-    async def _beat(self):
+    async def _keep_beating(self):
         beat_ends_ms = 0
         while True:
-            self._clock.advance(self._ticks_ms())
-            self._watchdog.feed()
-            self._frames_this_second += self._radar.poll(self._ticks_ms(), self._on_frame, self._ticks_add)
-            if self._clock.uptime_ms >= self._second_ends_ms:
-                self._end_second()
-            for message in self._link.receive():
-                self._on_message(message)
-            if self._clock.uptime_ms >= self._minute_ends_ms:
-                self._close_minute()
-            if self._clock.uptime_ms >= self._live_due_ms:
-                self._told_live_ms = self._clock.uptime_ms
-                self._set_next_tick()
-                self._tell_live()
-            self._send_what_is_due()
+            self.beat()
             # Beats stand on a grid of uptime, so that a slow one does not shift those that follow.
             beat_ends_ms = max(beat_ends_ms + BEAT_MS, self._clock.uptime_ms)
             await self._sleep_ms(beat_ends_ms - self._clock.uptime_ms)
+
+    def beat(self):
+        """Everything that counts, once."""
+        self._clock.advance(self._ticks_ms())
+        self._watchdog.feed()
+        self._frames_this_second += self._radar.poll(self._ticks_ms(), self._on_frame, self._ticks_add)
+        if self._clock.uptime_ms >= self._second_ends_ms:
+            self._end_second()
+        for message in self._link.receive():
+            self._on_message(message)
+        if self._clock.uptime_ms >= self._minute_ends_ms:
+            self._close_minute()
+        if self._clock.uptime_ms >= self._live_due_ms:
+            self._told_live_ms = self._clock.uptime_ms
+            self._set_next_tick()
+            self._tell_live()
+        self._send_what_is_due()
 
     def _on_frame(self, ticks):
         self._detector.feed(ticks, self._radar.targets, self._radar.n_targets)
@@ -199,6 +203,7 @@ class App:
             (streetwire.ID_OF["frames_lost"], self._link.frames_bad),
             (streetwire.ID_OF["resets"], self._log.boot),
             (streetwire.ID_OF["sensor_faults"], min(self._climate.faults, 0xFFFF)),
+            (streetwire.ID_OF["covered_s"], self._minutes.covered_s),
         ]
         if hasattr(gc, "mem_free"):  # MicroPython only
             gc.collect()  # else it tells how long ago the last collection was, and that depends on who walked by when
