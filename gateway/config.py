@@ -59,6 +59,9 @@ class GatewayConfig(_Section):
     id: Annotated[str, Field(pattern=_ID, description="names this gateway in gateway_status")] = "gateway"
     state_dir: Annotated[Path, Field(description="folder of the store")] = Path("/var/lib/trottoir")
     log: Annotated[Literal["text", "json"], Field(description="form of the log on stderr")] = "text"
+    keep_received_days: Annotated[
+        int, Field(ge=0, le=40, description="keep what nodes sent, to be replayed by data replay; 0 keeps nothing")
+    ] = 0
 
     page: Annotated[str, Field(description="address of the live page, 127.0.0.1:8377; off for none")] = "127.0.0.1:8377"
     timezone: Annotated[str, Field(description="where a day on the page begins and ends")] = "Europe/Berlin"

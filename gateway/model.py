@@ -18,6 +18,7 @@ Q_BLOCKED = 16
 Q_CLIMATE_IMPLAUSIBLE = 32
 Q_UNCALIBRATED = 64
 Q_SIMULATED = 128
+Q_THINNED = 256
 Q_TIME_UNKNOWN = 1024
 
 
@@ -28,11 +29,13 @@ def node_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A payload as it came off a link. `received_ms` is UTC in milliseconds."""
+    """A payload as it came off a link. `received_ms` is UTC in milliseconds; `steady_ms` is of a clock that nobody sets, and
+    the same as UTC where there is no other."""
 
     payload: bytes
     link: str
     received_ms: int
+    steady_ms: int | None = None
 
 
 # -- what the session decides (effects), in the order in which they are carried out
@@ -58,7 +61,8 @@ class Passport:
 
 @dataclass(frozen=True, slots=True)
 class BootState:
-    """What is known of one boot of a node. Totals are as of the last accepted record and the last live message."""
+    """What is known of one boot of a node: totals as of the last accepted record, which ended at `end_uptime_s`, and as of
+    the last live message, told at `live_uptime_s` when `live_covered_s` of the open minute had been watched."""
 
     node: int
     incarnation: int
@@ -66,8 +70,11 @@ class BootState:
     epoch_ms: int = 0  # UTC at uptime zero, 0 while unknown
     total_ab: int = 0
     total_ba: int = 0
+    end_uptime_s: int = 0
     live_ab: int = 0
     live_ba: int = 0
+    live_uptime_s: int = 0
+    live_covered_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,23 @@ class Accept:
     bin_start: int
     count_sensor: str
     climate_sensor: str
+    q: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """People of whom only the live totals of an ended boot tell: the record of their minute went with the power."""
+
+    node: int
+    incarnation: int
+    boot: int
+    site: str
+    bin_start: int
+    count_sensor: str
+    ab: int
+    ba: int
+    covered_s: int
     q: int
     received_ms: int
 
@@ -100,7 +124,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """People that a node counted and that will never arrive; `people` exact from totals, `bound` at most."""
+    """People that a node counted and that will never arrive; `people` exact from totals or -1, `bound` at most."""
 
     site: str
     node: int
@@ -146,7 +170,7 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Gap | Loss | Status | Reply | GiveTime | Note
+Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Reply | GiveTime | Note
 
 
 # -- what is kept and what goes out
@@ -180,7 +204,8 @@ class NodeNow:
 
 @dataclass(slots=True)
 class Stream:
-    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record."""
+    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the bin
+    `adopted_s` another store has kept the books, of which only the bins are known (0: there was none)."""
 
     node: int
     incarnation: int
@@ -188,6 +213,7 @@ class Stream:
     last_bin: int = 0
     last_boot: int = -1
     passport: Passport | None = None
+    adopted_s: int = 0
     boots: dict[int, BootState] = field(default_factory=dict)
     told_time_ms: int = 0
     told_status_s: int = 0
@@ -207,7 +233,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class CountBin:
-    """Passages of one minute, absolute. `start_s` is its UTC start."""
+    """Passages of one minute (or of `period_s` where thinned), absolute. `start_s` is its UTC start; `incarnation` and `seq`
+    are of the newest record in it, and as records come in order, every record of its time up to that one is in it."""
 
     series: Series
     start_s: int
@@ -217,6 +244,9 @@ class CountBin:
     q: int
     rev: int
     revised_at: int
+    incarnation: int = 0
+    seq: int = 0
+    period_s: int = PERIOD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +275,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRef:
-    """A reference to what has to be sent: rendered only at the moment of sending."""
+    """A reference to what has to be sent: rendered only at the moment of sending. `id` is the store's, of the series of a bin
+    or of the fact itself."""
 
     id: int
     measurement: str

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 import streetwire
-from gateway import pipeline
+from gateway import keeping, pipeline
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
@@ -72,7 +72,7 @@ class Service:
         except OSError as error:
             raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
-        self._store = Store(config.gateway.state_dir / "store.db")
+        self._store = Store(config.gateway.state_dir / "store.db", bool(config.gateway.keep_received_days))
         self._sending: Sending | None = None
         if config.uplink.enabled:
             uplink = open_uplink(config.uplink)
@@ -225,7 +225,7 @@ class Service:
                 await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
                 if now_s % 86_400 < 60:
-                    await self._in_store(self._store.forget, now_s)
+                    await self._in_store(keeping.forget, self._store, now_s, self._config.gateway.keep_received_days * 86_400)
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))
 

@@ -15,8 +15,9 @@ import pytest
 from gateway import sending
 from gateway import service as room
 from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
+from gateway.keeping import KEEP_S
 from gateway.model import Gap
-from gateway.store import KEEP_S, SENT
+from gateway.store import SENT
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
 from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
