@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import streetwire
 
@@ -202,6 +203,13 @@ class NodeNow:
     open_ba: int = 0
 
 
+class Moment(NamedTuple):
+    """Uptime zero of a boot by the gateway's steady clock, and when that was found out."""
+
+    epoch_ms: int
+    at_ms: int
+
+
 @dataclass(slots=True)
 class Stream:
     """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the bin
@@ -220,6 +228,10 @@ class Stream:
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
     heard: Heard | None = None
+    first_held: int = 0  # by the last hello
+    moments: dict[int, Moment] = field(default_factory=dict)  # of each boot
+    recent: dict[int, int] = field(default_factory=dict)  # number -> CRC-32 of the newest records
+    refused_ms: int | None = None  # since when its oldest record is refused for a time that has not come, steady
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,11 @@ from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
 from gateway.model import CountBin, Effect, GiveTime, Note, Received, Reply
+from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
 from gateway.sending import Sending
-from gateway.session import EARLIEST_S, Rules, Session
+from gateway.session import Rules, Session
 from gateway.store import Store
 from gateway.systemd import Systemd
 from gateway.uplink.table import open_uplink

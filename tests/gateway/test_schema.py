@@ -20,8 +20,8 @@ from gateway.uplink.influx_v2 import InfluxV2
 from tests.gateway.parts import T0
 from tests.real_parts import needs
 
-# The contract's table, what it was extended by (incarnation, seq) and the test point of `uplink check`: measurement -> (tags, {field: type}); a question
-# mark follows optional fields.
+# The contract's table, what it was extended by (incarnation, seq), and the test point of `uplink check`: measurement ->
+# (tags, {field: type}); a question mark follows optional fields.
 CONTRACT = {
     "passages": (
         "site node sensor",
