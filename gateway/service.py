@@ -53,7 +53,8 @@ T = TypeVar("T")
 
 
 class Service:
-    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order.
+    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order. `steady`
+    is a clock in milliseconds that nobody sets; without one the other has to do.
 
     Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
     """
@@ -65,6 +66,7 @@ class Service:
         jitter: Callable[[], float] = random.random,
         systemd: Systemd | None = None,
         page_every_s: float = PAGE_EVERY_S,
+        steady: Clock | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -80,7 +82,7 @@ class Service:
             self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
-            driver = open_driver(f"serial:{port}", clock)
+            driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
