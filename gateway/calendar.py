@@ -39,8 +39,9 @@ def quarters(start_s: int, end_s: int, bins: Iterable[CountBin], gaps: Iterable[
         found[2] += bin_.covered_s
     reasons: dict[int, set[str]] = defaultdict(set)
     for gap in gaps:
+        until_s = gap.until_s if gap.bound >= 0 else end_s  # an open one lasts
         first_s = max(start_s, gap.start_s) // QUARTER_S * QUARTER_S
-        for at_s in range(first_s, min(end_s, gap.until_s), QUARTER_S):
+        for at_s in range(first_s, min(end_s, until_s) if until_s > gap.start_s else first_s, QUARTER_S):
             reasons[at_s].add(gap.reason)
     return [_quarter(at_s, sums.get(at_s), reasons.get(at_s, ())) for at_s in range(start_s, end_s, QUARTER_S)]
 

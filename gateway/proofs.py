@@ -151,18 +151,23 @@ def open_people(state: BootState) -> tuple[int, int]:
     return heard.minus(state.live_ab, state.total_ab), heard.minus(state.live_ba, state.total_ba)
 
 
+def is_given_up(stream: Stream) -> bool:
+    """Whether the node no longer holds what follows the last accepted record."""
+    return stream.first_held > stream.watermark + 1 and stream.watermark > 0
+
+
 def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:
-    """For how many seconds boots that have ended may have counted people of whom nothing is known."""
-    unheard = (boot - stream.last_boot) % 0x10000 - 1 - sum(1 for state in ended if state.boot != stream.last_boot)
-    hidden_s = MINUTE_S * max(0, unheard) if stream.last_boot >= 0 else 0
+    """For how many seconds boots that have ended, at least one, may have counted people of whom nothing is known."""
+    open_s = MINUTE_S * (2 if is_given_up(stream) else 1)  # then its first minute and its last are both in no gap
+    hidden_s = open_s * max(0, (boot - ended[0].boot) % 0x10000 - len(ended))
     began_ms = moments.epoch_ms(stream, boot, received)
     for state, following in zip(ended, [*ended[1:], None], strict=True):
         known_s = max(state.end_uptime_s, state.live_uptime_s)
-        rest_s = state.end_uptime_s + MINUTE_S - known_s
+        rest_s = state.end_uptime_s + open_s - known_s
         rest_s = rest_s if rest_s > 0 else LIVE_TICK_S  # a minute that its flash did not take
         next_ms = moments.epoch_ms(stream, following.boot, received) if following else began_ms
         hidden_s += _until(next_ms, moments.epoch_ms(stream, state.boot, received), known_s, rest_s)
-    if ended and began_ms:
+    if began_ms:
         first = ended[0]
         known_s = max(first.end_uptime_s, first.live_uptime_s)
         hidden_s = _until(began_ms, moments.epoch_ms(stream, first.boot, received), known_s, hidden_s)
@@ -182,14 +187,13 @@ def gaps(
 ) -> list[Gap]:
     """Minutes of which nothing is known, between the last bin, those that were salvaged, and this record's. Within one boot the
     totals have told how many people they held; across a boot the node may have been dark."""
-    is_given_up = stream.first_held > stream.watermark + 1 and stream.watermark > 0
     last = (before.incarnation, before.last_boot)
     minutes = [(part.bin_start, (part.incarnation, part.boot) == last) for part in salvaged]
     found: list[Gap] = []
     start_s = last_bin + PERIOD_S
     for minute_s, is_told in sorted([*minutes, (place.bin_start, (stream.incarnation, record.boot) == last)]):
         if last_bin and minute_s > start_s:
-            reason = "wiped" if before is not stream else "given_up" if is_told or is_given_up else "dark"
+            reason = "wiped" if before is not stream else "given_up" if is_told or is_given_up(stream) else "dark"
             bound = 0 if is_told else place.people_in(minute_s - start_s)
             found.append(Gap(place.site_at(start_s), stream.node, reason, start_s, minute_s, bound))
         start_s = max(start_s, minute_s + PERIOD_S)
