@@ -158,7 +158,7 @@ class Session:
             about = {"node": node_name(stream.node), "kit": passport.kit, "firmware": passport.firmware}
             effects.append(Note("info", "node introduced", {**about, "simulated": passport.is_simulated}))
         moments.witness(stream, received, message.boot, message.uptime_s)
-        effects.append(stream.boots[message.boot])
+        effects += stream.boots.values()  # of those that ended nothing more will be told: kept now, whatever becomes of us
         if message.next_seq <= stream.watermark:
             found = {"node": node_name(stream.node), "next_seq": message.next_seq, "watermark": stream.watermark}
             effects.append(Note("error", "node counts backwards: wipe its log", found))
