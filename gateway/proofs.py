@@ -88,7 +88,6 @@ def _settle(
         if found is not None and found.bin_start > stream.adopted_s:
             effects.append(found)
             at_s = found.bin_start
-            stream.last_bin = max(stream.last_bin, at_s)
         stream.boots[state.boot] = settled(state)
         effects.append(stream.boots[state.boot])
     bound = place.people_in(unseen_s)
@@ -105,9 +104,9 @@ def _note(loss: Loss) -> Note:
 
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
-    known = stream.boots.get(record.boot)
-    if known is None and stream.adopted_s and not stream.watermark:
+    if stream.adopted_s and not stream.watermark:
         return 0, 0  # another store has kept the books so far: the totals begin here
+    known = stream.boots.get(record.boot)
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS

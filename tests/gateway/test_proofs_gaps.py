@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.gateway.parts import (
-    INCARNATION,
-    RATE,
-    T0,
-    Desk,
-    gaps,
-    hello,
-    live,
-    losses,
-    minute,
-    salvaged,
-)
+from gateway.model import Loss, Stream
+from gateway.session import Session
+from tests.gateway.parts import INCARNATION, NODE, RATE, T0, Desk, gaps, hello, live, losses, minute, of_kind, rules, salvaged
 
 A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
 
@@ -119,3 +112,62 @@ def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts
         desk.hear(hello(incarnation=NEW), T0 + 500 + n)
         desk.hear(minute(n + 1, T0 + 540 + 60 * n, incarnation=NEW), T0 + 601 + 60 * n)
     assert sum(ab + ba for ab, ba in desk.counts().values()) == 9
+
+
+# -- a time of which another store has kept the books
+
+
+def adopted(until_s: int) -> Desk:
+    """A new store that has taken over what the server has up to this bin; the node has been counting in boot 3."""
+    desk = Desk()
+    desk.session = Session(rules(), [Stream(NODE, INCARNATION, adopted_s=until_s, last_bin=until_s)])
+    desk.hear(hello(boot=3), T0)
+    return desk
+
+
+def test_of_a_time_whose_books_another_store_kept_nothing_is_missing():
+    desk = adopted(T0 + 600)
+    desk.hear(live(2, 30, 5), T0 + 90)
+    for seq, bin_start in ((9, T0 + 540), (10, T0 + 600)):
+        effects = desk.hear(minute(seq, bin_start, 1, previous=0, boot=3, total=(400 + 10 * seq, 0)), T0 + 700)
+        assert (losses(effects), gaps(effects), salvaged(effects)) == ([], [], [])
+
+
+def test_totals_begin_where_the_books_of_the_other_store_end():
+    desk = adopted(T0 + 600)
+    assert losses(desk.hear(minute(9, T0 + 660, 1, 1, previous=0, boot=3, total=(400, 300)), T0 + 721)) == []
+    assert losses(desk.hear(minute(20, T0 + 720, 1, previous=9, boot=3, total=(411, 300)), T0 + 781)) == [("given_up", 10, 10)]
+
+
+def test_people_told_live_in_a_time_whose_books_another_store_kept_are_not_salvaged():
+    for told_s, people in ((630, []), (690, [(660, 5, 0, 30)])):
+        desk = adopted(T0 + 600)
+        desk.hear(live(3, told_s, 5, covered_s=30), T0 + told_s)
+        effects = desk.hear(minute(256, T0 + 900, previous=0, boot=4), T0 + 961)
+        assert salvaged(effects) == people
+
+
+def test_a_hole_is_behind_the_last_record_that_came(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    (loss,) = of_kind(desk.hear(minute(9, T0 + 36_000, 1, previous=0, total=(14, 0)), T0 + 36_061), Loss)
+    assert loss.at_s == T0
+
+
+def test_what_an_ended_boot_may_have_hidden_is_in_the_minute_of_its_last_message(desk):
+    desk.hear(hello(boot=1), T0)
+    desk.hear(live(1, 7290, 5, covered_s=30), T0 + 7290)
+    (loss,) = of_kind(desk.hear(minute(9, T0 + 36_000, previous=0, boot=2), T0 + 36_061), Loss)
+    assert loss.at_s == T0 + 7260
+
+
+def test_what_an_ended_boot_may_have_hidden_is_never_later_than_the_record_that_says_so(desk):
+    desk.hear(minute(1, T0 + 36_000, 3), T0 + 36_061)
+    (loss,) = of_kind(desk.hear(minute(9, T0, previous=0, boot=2), T0 + 36_161), Loss)  # the node's clock was set back
+    assert loss.at_s == T0
+
+
+def test_where_nobody_can_pass_nothing_is_lost():
+    desk = Desk(rules_=replace(rules(), greatest_rate=lambda _site: 0))
+    desk.hear(hello(), T0)
+    desk.hear(minute(1, T0), T0 + 61)
+    assert losses(desk.hear(minute(256, T0 + 600, previous=1, boot=2), T0 + 661)) == []
