@@ -116,8 +116,6 @@ def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
 def ended_boots(stream: Stream, boot: int) -> list[BootState]:
     """Records come in the order of boots: with the first of a new one, all before it have said what they ever will. Those
     before the last accepted record have been settled already."""
-    if stream.last_boot == boot:
-        return []
     before = [state for state in unsettled_boots(stream) if is_after(boot, state.boot)]
     return sorted(before, key=lambda state: (boot - state.boot) % 0x10000, reverse=True)
 

@@ -104,7 +104,7 @@ def test_at_most_the_rest_of_the_open_minute_was_counted_unseen(desk, live_s, se
     assert cut(desk, live_s=live_s) == [("power_cut", -1, RATE * seconds // 60)]
 
 
-@pytest.mark.parametrize(("began_s", "seconds"), [(90, 2), (100, 12), (119, 31), (120, 32), (500, 32)])
+@pytest.mark.parametrize(("began_s", "seconds"), [(90, 2), (100, 12), (100.001, 13), (119, 31), (120, 32), (500, 32)])
 def test_no_longer_than_until_the_next_boot_began(desk, began_s, seconds):
     assert cut(desk, began_s=began_s) == [("power_cut", -1, RATE * seconds // 60)]
 
@@ -129,6 +129,19 @@ def test_boots_of_which_nothing_was_heard_hide_no_more_than_the_time_they_had(de
     desk.hear(hello(boot=4), T0 + 90)
     first = desk.hear(minute(768, T0 + 600, previous=1, boot=4), T0 + 661)
     assert losses(first) == [("power_cut", -1, RATE * 32 // 60)]  # 90 s, less the 60 s of the record, and the margin
+
+
+def test_boots_of_which_nothing_was_heard_begin_no_earlier_than_the_one_before_them_was_heard(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    desk.hear(live(1, 90, 3), T0 + 90)
+    desk.hear(hello(boot=4), T0 + 95)
+    first = desk.hear(minute(768, T0 + 600, previous=1, boot=4), T0 + 661)
+    assert losses(first) == [("power_cut", -1, RATE * 7 // 60)]
+
+
+def test_without_a_tie_of_both_boots_no_time_shortens_a_bound():
+    assert [proofs._until(began_ms, epoch_ms, 1, 61) for began_ms, epoch_ms in ((0, 0), (0, 5000), (5000, 0))] == [61] * 3
+    assert proofs._until(8000, 5000, 1, 61) == 4
 
 
 def test_each_of_several_quick_resets_hides_what_lies_before_the_next(desk):
@@ -219,3 +232,19 @@ def test_where_records_were_given_up_the_first_and_the_last_minute_of_a_boot_lie
     desk.hear(hello(boot=3, first_held=512, next_seq=600), T0 + 4000)
     effects = desk.hear(minute(512, T0 + 3960, previous=1, boot=3), T0 + 4021)
     assert losses(effects) == [("power_cut", -1, 4 * A_MINUTE)]  # boot 1, and boot 2, of which nothing was heard
+
+
+@pytest.mark.parametrize("boot", [1, 0x7FFF, 0x8000, 0x9000, 0xFFFE, 0xFFFF])
+def test_a_cut_before_the_first_record_ever_is_known_whatever_the_number_of_the_boot(boot):
+    desk = Desk()
+    desk.hear(hello(boot=boot), T0)
+    first = desk.hear(minute(1, T0 + 600, 3, boot=(boot + 2) % 0x10000), T0 + 661)  # the boot between never spoke
+    assert losses(first) == [("power_cut", -1, 2 * A_MINUTE)]
+
+
+def test_a_new_store_does_not_take_for_given_up_what_it_never_asked_for():
+    desk = Desk()
+    desk.hear(hello(boot=3, first_held=512), T0)
+    desk.hear(hello(boot=4, first_held=512), T0 + 500)
+    first = desk.hear(minute(768, T0 + 540, previous=0, boot=4), T0 + 601)
+    assert losses(first) == [("power_cut", -1, A_MINUTE)]

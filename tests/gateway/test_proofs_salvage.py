@@ -83,6 +83,13 @@ def test_live_totals_wrap_too(desk):
     assert [people for _, *people, _ in salvaged(desk.hear(minute(256, T0 + 60, previous=2, boot=2), T0 + 121))] == [[3, 0]]
 
 
+def test_live_totals_of_the_other_direction_wrap_as_well(desk):
+    for seq, total in enumerate((2**27 - 1, 2**28 - 2), 1):
+        desk.hear(minute(seq, T0, total=(0, total)), T0 + 61)
+    desk.hear(live(1, 90, 0, 1), T0 + 90)
+    assert [people for _, *people, _ in salvaged(desk.hear(minute(256, T0 + 60, previous=2, boot=2), T0 + 121))] == [[0, 3]]
+
+
 def test_each_of_several_quick_resets_gives_what_it_told(desk):
     desk.hear(minute(1, T0, 3), T0 + 61)
     for boot, at_s, people in ((2, 70, 5), (3, 85, 2), (4, 100, 1)):
