@@ -200,10 +200,7 @@ def gaps(
 def settled(state: BootState) -> BootState:
     """A boot of which nothing is open any more: should it speak again after all, its people are not counted twice."""
     ab, ba = (max(0, people) for people in open_people(state))
-    total_ab, total_ba = (state.total_ab + ab) % TOTALS, (state.total_ba + ba) % TOTALS
-    return replace(
-        state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0
-    )
+    return replace(state, total_ab=(state.total_ab + ab) % TOTALS, total_ba=(state.total_ba + ba) % TOTALS)
 
 
 def is_after(boot: int, other: int) -> bool:

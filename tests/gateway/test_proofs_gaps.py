@@ -68,6 +68,13 @@ def test_a_salvaged_minute_is_no_gap_but_those_beside_it_are(desk):
     assert gaps(effects) == [("dark", 60, 180, RATE * 2), ("dark", 240, 600, RATE * 6)]
 
 
+def test_people_salvaged_into_a_minute_that_has_been_leave_no_gap_behind_it(desk):
+    desk.hear(minute(1, T0 + 600, 3), T0 + 620)
+    desk.hear(live(1, 90, 8), T0 + 90)  # by the gateway's clock; the node's own was ahead
+    effects = desk.hear(minute(256, T0 + 660, previous=1, boot=2), T0 + 661)
+    assert (salvaged(effects), gaps(effects)) == ([(60, 5, 0, 0)], [])
+
+
 # -- a node whose log was wiped
 
 NEW = INCARNATION + 1
@@ -102,6 +109,15 @@ def test_a_boot_of_the_old_log_without_a_record_is_salvaged_too(desk):
     effects = desk.hear(minute(1, T0 + 420, incarnation=NEW), T0 + 481)
     assert salvaged(effects) == [(60, 5, 0, 30)]
     assert losses(effects) == [("wiped", -1, 2 * A_MINUTE)]
+
+
+def test_the_boots_of_a_new_log_are_not_those_of_the_old_one(desk):
+    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
+    desk.hear(hello(incarnation=NEW), T0 + 600)
+    desk.hear(live(1, 30, 5, covered_s=30, incarnation=NEW), T0 + 630)
+    effects = desk.hear(minute(1, T0 + 900, boot=2, incarnation=NEW), T0 + 961)
+    assert salvaged(effects) == [(600, 5, 0, 30)]
+    assert gaps(effects) == [("wiped", 60, 600, RATE * 9), ("wiped", 660, 900, RATE * 4)]
 
 
 def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts(desk):
