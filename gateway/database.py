@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 raise disk_error(self.path, error) from error
             raise
+
+    def change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """The statement once for each row of values. Within a transaction."""
+        self._db.executemany(statement, rows)
 
     def _rolled_back(self) -> None:
         """What was remembered of the transaction is not true."""

@@ -72,7 +72,7 @@ class Store(Outbox):
                 elif isinstance(effect, Passport):
                     self._keep_passport(effect)
                 elif isinstance(effect, BootState):
-                    self._keep_boot(effect)
+                    self.keep_boot(effect)
                 elif isinstance(effect, Gap):
                     self._keep_gap(effect)
                 elif isinstance(effect, Loss):
@@ -182,7 +182,7 @@ class Store(Outbox):
             (passport.node, passport.incarnation, json.dumps(asdict(passport))),
         )
 
-    def _keep_boot(self, boot: BootState) -> None:
+    def keep_boot(self, boot: BootState) -> None:
         key = (boot.node, boot.incarnation, boot.boot)
         self._db.execute("INSERT OR REPLACE INTO boots VALUES(?,?,?,?)", (*key, json.dumps(asdict(boot))))
         self._db.execute(

@@ -15,7 +15,8 @@ ROOMS = ("firmware", "gateway", "hardware", "tools", "tests")
 PURE = tuple(
     f"gateway/{room}.py"
     for room in (
-        "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view", "moments", "proofs",
+        "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
+        "moments", "proofs",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {
