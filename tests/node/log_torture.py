@@ -41,8 +41,8 @@ class WatchedFlash(RamFlash):
     def ioctl(self, command, argument):
         if command == ERASE and self.must:
             before = bytes(self.cells[(argument or len(self.cells)) - 1])
-            is_full = all([before[at : at + ENTRY] != ERASED for at in range(0, BLOCK_SIZE, ENTRY)])
-            assert is_full, "a sector was given up before it was needed"
+            entries = [before[at : at + ENTRY] for at in range(0, BLOCK_SIZE, ENTRY)]
+            assert ERASED not in entries, "a sector was given up before it was needed"
             gone = [seq for seq in self.records_in(argument) if seq in self.must]
             assert gone == self.must[: len(gone)], "not the oldest were given up"
             self.must = self.must[len(gone) :]
@@ -125,7 +125,7 @@ def leave_tail(flash, chance):
     kind = chance.below(3)
     noise = NOISE[chance.below(len(NOISE) - BLOCK_SIZE) :]
     if call == "erase" and kind == 1:  # some bits of every byte are erased
-        cells[:] = bytes([a | b for a, b in zip(old, noise)])
+        cells[:] = bytes([old[at] | noise[at] for at in range(BLOCK_SIZE)])
     elif call == "erase" and kind == 2:  # erased from the other end: the head still stands
         cells[:] = old[: BLOCK_SIZE - through] + b"\xff" * through
     elif call == "write" and kind:
@@ -190,21 +190,31 @@ def run_case(number, flash, done):
     check(flash, log)
 
 
+class Shelf:
+    """Hands out flashes with a history; cases that follow each other share one, restored for each."""
+
+    def __init__(self):
+        self._number = None
+
+    def flash_for(self, case):
+        if case // CASES_PER_HISTORY != self._number:
+            self._number = case // CASES_PER_HISTORY
+            self._flash = flash = history(self._number)
+            self._kept = (flash.content(), flash.must, flash.may, flash.last_seq, flash.last_boot)
+        flash = self._flash
+        content, must, may, flash.last_seq, flash.last_boot = self._kept
+        flash.restore(content)
+        flash.must, flash.may, flash.worn = list(must), set(may), set()
+        return flash
+
+
 def run(first, count):
     """Runs the cases; returns how often what was done. A case that fails is named in front of its error."""
     done = dict.fromkeys(DONE, 0)
-    of = content = must = may = last = flash = None
+    shelf = Shelf()
     for number in range(first, first + count):
-        if of != number // CASES_PER_HISTORY:
-            of = number // CASES_PER_HISTORY
-            flash = history(of)
-            content, must, may, last = flash.content(), flash.must, flash.may, (flash.last_seq, flash.last_boot)
-        flash.restore(content)
-        flash.worn = set()
-        flash.must, flash.may = list(must), set(may)
-        flash.last_seq, flash.last_boot = last
         try:
-            run_case(number, flash, done)
+            run_case(number, shelf.flash_for(number), done)
         except Exception:
             print("case %d failed" % number)
             raise

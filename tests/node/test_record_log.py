@@ -240,13 +240,13 @@ def test_records_of_an_older_incarnation_are_not_held():
     flash = RamFlash(blocks=4)
     fill(opened(flash, incarnation=5), 1, 2 * SECTOR)
     older = flash.content()[1]
-    flash.wipe()
-    log = opened(flash, incarnation=6)
-    fill(log, 1, 15)
-    flash.cells[3][:] = older  # order 2, below the newest
-    log = opened(flash)
-    assert (log.incarnation, log.first_held) == (6, 1)
-    assert [uptime for _, uptime in held(log)] == list(range(1, 16))
+    for sector, first in ((3, 1), (0, SECTOR)):  # where the newer has not been yet; where it began
+        flash.wipe()
+        fill(opened(flash, incarnation=6), 1, 15)
+        flash.cells[sector][:] = older
+        log = opened(flash)
+        assert (log.incarnation, log.first_held) == (6, first)
+        assert [uptime for _, uptime in held(log)] == list(range(first, 16))
 
 
 def test_records_of_another_incarnation_are_not_held_even_in_a_sector_of_ours():
@@ -289,6 +289,15 @@ def test_looking_for_the_next_reads_no_more_than_its_neighbourhood():
     flash.reads = 0
     assert log.next_after(max(given)) is None
     assert flash.reads <= 2 * SECTOR
+
+
+def test_what_is_blank_is_not_read_through():
+    flash = RamFlash(blocks=20)
+    fill(opened(flash), 1, 2)
+    assert flash.reads <= 3 * 20
+    flash.reads = 0
+    opened(flash)
+    assert flash.reads <= 3 * 20
 
 
 def test_the_bytes_on_flash():

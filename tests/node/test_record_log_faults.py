@@ -230,6 +230,19 @@ def test_a_sector_whose_head_does_not_keep_serves_as_well():
     assert held(opened(flash)) == given
 
 
+def test_a_sector_that_keeps_nothing_but_its_head_does_not_hide_the_next():
+    flash, log, given = prepared(SECTOR - 1, worn=[(1, slot * ENTRY + 5) for slot in range(1, SECTOR + 1)])
+    given.update(fill(log, 50, 1))  # its head stands in sectors 1 and 2, with the same number
+    assert held(opened(flash)) == given
+
+
+def test_a_flash_that_stops_keeping_takes_no_more_than_three_sectors_with_it():
+    flash, log, given = prepared(6 * SECTOR - 1, blocks=6)
+    flash.worn = {(block, offset) for block in range(6) for offset in range(ENTRY, 256, ENTRY)}
+    raises(LogError, log.append, minute(99))
+    assert len(held(log)) >= 3 * SECTOR
+
+
 def test_a_cut_beside_a_worn_sector_forgets_no_number():
     prepare = lambda: prepared(SECTOR - 1, worn=[(1, 5)])  # noqa: E731
     for flash, given in cut_everywhere(prepare, lambda flash, log: log.append(minute(99))):
