@@ -184,7 +184,7 @@ def test_where_every_head_is_damaged_the_mark_of_a_boot_tells_the_incarnation():
 
 def test_numbers_of_damaged_newest_entries_are_not_given_out_again():
     for n in (1, 2, 255, 256, 257):  # just after a boot, and on both sides of a block's end
-        flash = RamFlash(blocks=2, block_size=16384)
+        flash = RamFlash(blocks=2, block_size=300 * ENTRY)
         opened(flash)
         log = opened(flash)
         given = fill(log, 1, n)
