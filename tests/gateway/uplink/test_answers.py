@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.uplink.base import Outcome, UplinkError
 from gateway.uplink import http
+from gateway.uplink.base import Outcome, UplinkError
 from gateway.uplink.http import classify
 from gateway.uplink.influx_v1 import InfluxV1
 from gateway.uplink.influx_v2 import InfluxV2
