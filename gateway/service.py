@@ -55,7 +55,8 @@ T = TypeVar("T")
 
 
 class Service:
-    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order.
+    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order. `steady`
+    is a clock in milliseconds that nobody sets; without one the other has to do.
 
     Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
     """
@@ -67,6 +68,7 @@ class Service:
         jitter: Callable[[], float] = random.random,
         systemd: Systemd | None = None,
         page_every_s: float = PAGE_EVERY_S,
+        steady: Clock | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -87,7 +89,7 @@ class Service:
             )  # fmt: skip
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
-            driver = open_driver(f"serial:{port}", clock)
+            driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
         self._may_accept = asyncio.Event()
         self._session = Session(self._rules())

@@ -10,7 +10,7 @@ import streetwire
 from gateway.model import Received
 
 Emit = Callable[[Received], Awaitable[None]]
-Clock = Callable[[], int]  # UTC in milliseconds
+Clock = Callable[[], int]  # milliseconds: of UTC, or of a clock that nobody sets
 
 
 @dataclass(slots=True)
