@@ -10,7 +10,12 @@ import streetwire
 from gateway.model import Received
 
 Emit = Callable[[Received], Awaitable[None]]
+Opened = Callable[[str], Awaitable[None]]  # told the link each time that it has been opened
 Clock = Callable[[], int]  # UTC in milliseconds
+
+
+async def say_nothing(link: str) -> None:
+    """For links on which nobody has to be called."""
 
 
 @dataclass(slots=True)
@@ -30,7 +35,7 @@ class Driver(Protocol):
     link: str
     stats: LinkStats
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
         """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure."""
         ...
 

@@ -227,7 +227,7 @@ def test_a_driver_that_fails_ends_the_gateway_with_its_error(tmp_path, line):
     async def scenario():
         gateway = Gateway(tmp_path, line)
 
-        async def broken(_emit):
+        async def broken(_emit, _opened):
             await asyncio.sleep(0.05)
             raise ZeroDivisionError
 
