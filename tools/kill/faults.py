@@ -20,12 +20,17 @@ from tools.street.server_process import ServerProcess
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.005
 ASK_EVERY_S = 0.025
-IN_START_UP = 0.2  # share of kills that hit the gateway while it starts
-AFTER_A_POINT = 0.2  # share of kills that wait until points flow
+IN_START_UP = 0.2  # share of a gateway's kills after which it is killed again while it starts
+AFTER_A_POINT = 0.1  # share after which it is left alone until points flow
+HALF = 0.5
 DARK_S = 0.5  # longest time for which a killed server stays away
 FROZEN_S = 10.0
 FULL_S = 5.0
 LATE_S = 1 << 33
+
+
+class NotStopped(RuntimeError):
+    """A node was told that something is kept which cannot have been."""
 
 
 class NotRecovered(RuntimeError):
@@ -95,7 +100,7 @@ def kill_server(scene: Scene) -> Recovery:
 
 
 def kill_both(scene: Scene) -> Recovery:
-    """As a power cut of the whole machine would."""
+    """As a power cut of the whole machine would; in half of the cases points flow before the next fault."""
     sent, fresh_s = scene.load.marks()
     for victim in scene.chance.sample([scene.gateway.kill, scene.server.kill], 2):
         victim()
@@ -103,7 +108,8 @@ def kill_both(scene: Scene) -> Recovery:
     scene.server.start()
     back_s = time.monotonic()
     ack_s = _first_ack(scene, sent) - scene.gateway.started_s
-    return Recovery(ack_s, _first_point(scene, fresh_s) - back_s)
+    is_awaited = scene.chance.random() < HALF
+    return Recovery(ack_s, _first_point(scene, fresh_s) - back_s if is_awaited else None)
 
 
 def terminate(scene: Scene) -> Recovery:
@@ -132,7 +138,11 @@ def freeze_server(scene: Scene) -> Recovery:
 def fill_disk(scene: Scene) -> Recovery:
     """The gateway's disk is full: nothing may be acknowledged. Then there is space again, and nobody tells the gateway."""
     scene.gateway.fill_disk()
-    time.sleep(FULL_S)
+    time.sleep(FULL_S / 2)
+    acked = scene.load.acked()
+    time.sleep(FULL_S / 2)
+    if scene.load.acked() != acked:
+        raise NotStopped("acknowledged while nothing could be written")
     sent, fresh_s = scene.load.marks()
     scene.gateway.free_disk()
     free_s = time.monotonic()

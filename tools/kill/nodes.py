@@ -11,6 +11,7 @@ Theory of operation
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import random
@@ -34,6 +35,7 @@ BURST_EVERY_S = 10.0
 RESTART_EVERY_S = 15.0
 ZEROS = 0.3  # share of records in which nobody passed
 HALVES = 0.05  # share of records that close only half of their minute
+PASSPORT = ("0.1.0", "load", "radar,sht4x", "load")  # firmware, kit, sensors, platform: no board, so it counts as simulated
 SECTORS, SECTOR_BYTES = 160, 4096  # a slice of flash as on a board
 
 Minute = tuple[int, int]  # (node, start of the minute)
@@ -50,7 +52,7 @@ class LoadNode:
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self.path.symlink_to(os.ttyname(self._slave))
-        self._port = open(self._master, "r+b", buffering=0)  # noqa: SIM115  closed in close()
+        self._port = io.FileIO(self._master, "r+")
         self._flash = RamFlash(SECTORS, SECTOR_BYTES)
         self.minute_s = begin_s
         self.truth: dict[Minute, tuple[int, int]] = {}
@@ -135,12 +137,8 @@ class LoadNode:
 
     def _say_hello(self) -> None:
         log = self._log
-        self._link.send(
-            streetwire.Hello(
-                self.number, log.incarnation, log.boot, self.uptime_ms // 1000, log.first_held, log.next_seq, 0,
-                "0.1.0", "load", "radar,sht4x", "load",
-            )  # fmt: skip
-        )
+        numbers = (log.boot, self.uptime_ms // 1000, log.first_held, log.next_seq, 0)
+        self._link.send(streetwire.Hello(self.number, log.incarnation, *numbers, *PASSPORT))
 
     def close(self) -> None:
         self._port.close()
@@ -196,6 +194,10 @@ class Load:
         """Where the line between old and new is now: the newest record that each node has sent, and a minute after all."""
         with self._lock:
             return {n.number: n.newest_sent for n in self.nodes}, max(n.minute_s for n in self.nodes) + 60
+
+    def acked(self) -> list[int]:
+        """The newest acknowledged record of each node."""
+        return [node.newest_acked for node in self.nodes]
 
     def has_acked_beyond(self, sent: dict[int, int]) -> bool:
         """Whether any node was acknowledged a record that it had not sent yet when `sent` was noted."""
