@@ -52,7 +52,7 @@ class Gateway:
 
     def start(self) -> None:
         """Returns at once; `started_s` is the moment, on the monotonic clock."""
-        command = [sys.executable, "-P", "-m", "tools.cli", "--config", str(self._config), "run"]
+        command = [sys.executable, "-P", "-m", "tools.start", "--config", str(self._config), "run"]
         with self._log.open("ab") as log:
             self.started_s = time.monotonic()
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT)
