@@ -17,6 +17,7 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -48,6 +49,7 @@ BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
 PATIENCE_S = 900  # so long a new store waits for what the server has
 STOP_S = 5
+PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
 
 _log = structlog.get_logger("gateway")
@@ -113,14 +115,13 @@ class Service:
             self._may_accept.set()
         self._session = await self._stored_session()
         await self._rebuild_windows()
-        self._open_page()
         self._wake_sending()  # what an earlier run has left
         api = self._config.uplink.api if self._sending else "off"
         _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=api)
         if not (self.drivers and self._config.nodes):
             _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
         self._systemd.ready()
-        tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
+        tasks = [asyncio.create_task(driver.run(self._queue.put, self._call_nodes)) for driver in self.drivers.values()]
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
         if self._systemd.watchdog_s:
             tasks.append(asyncio.create_task(self._tell_that_we_live()))
@@ -128,6 +129,7 @@ class Service:
             tasks.append(asyncio.create_task(self._sending.run()))
             tasks.append(asyncio.create_task(self._publish(self._sending, self._auditing)))
         stopping = asyncio.create_task(self._stopping.wait())
+        await self._bring_page()
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
@@ -168,6 +170,23 @@ class Service:
                 loop.add_signal_handler(number, action)
             except NotImplementedError:  # Windows: the handler runs in the main thread, outside the loop
                 signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
+
+    # -- links
+
+    async def _call_nodes(self, link: str) -> None:
+        # A node that waits for an acknowledgement tries again after seconds, later after a minute: whoever opens a port speaks
+        # first. Which nodes are behind it is not known yet; a node ignores what is meant for another. Hello comes before the
+        # records, since it tells when the boot was that they are of.
+        try:
+            streams = await self._in_store(self._store.streams)
+        except StoreError as error:
+            _log.warning("nodes not called", link=link, problem=error.line())
+            return
+        for stream in streams:
+            for verb, argument in ((streetwire.SAY_HELLO, 0), (streetwire.RESEND_FROM, stream.watermark + 1)):
+                command = streetwire.Command(stream.node, stream.incarnation, verb, argument)
+                if not await self.drivers[link].send(command):
+                    return
 
     # -- intake
 
@@ -290,6 +309,13 @@ class Service:
     def page_url(self) -> str:
         """Empty where there is no page."""
         return self._page.url if self._page is not None and self._page.is_open else ""
+
+    async def _bring_page(self) -> None:
+        # Loading its packages takes a quarter as long as all the rest: nodes are heard before that.
+        if self._config.gateway.page_address is not None:
+            await asyncio.sleep(PAGE_AFTER_S)
+            await asyncio.to_thread(import_module, "gateway.page.server")
+            self._open_page()
 
     def _open_page(self) -> None:
         # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.

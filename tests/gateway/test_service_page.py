@@ -34,6 +34,7 @@ def said(monkeypatch):
 
 
 async def state_of(gateway: Gateway) -> dict:
+    await until(lambda: gateway.service.page_url)  # the page comes after the ports
     url = gateway.service.page_url + "state"
     answer = await asyncio.to_thread(lambda: urllib3.PoolManager(retries=False, timeout=5).request("GET", url))
     assert answer.status == 200
@@ -128,7 +129,7 @@ def test_a_page_that_fails_does_not_stop_the_counting_and_is_opened_again(tmp_pa
             gateway = await Gateway(tmp_path, line, page=ANY).__aenter__()
             line.say(hello(), minute(1, T0, 3))
             await acked(line, 1)
-            await until(lambda: gateway.service.page_url == "")
+            await until(lambda: gateway.service._page is not None and gateway.service.page_url == "")
         gateway.service._open_page()  # as on every minute
         assert await state_of(gateway)
         await gateway.stop()
