@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway import schema
+from gateway.audits import Hole
 from gateway.model import Series
 from gateway.store import Store
 from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED
@@ -43,18 +44,6 @@ class Book:
     tally: Tally
     waiting: int
     unaudited: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """What a server lacks of one series in one hour; `unknown` are points that it has and the books do not."""
-
-    measurement: str
-    tags: Tags
-    hour_s: int
-    points: int
-    people: int
-    unknown: int
 
 
 def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:

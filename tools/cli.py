@@ -99,12 +99,29 @@ def uplink_status() -> int:
 
 
 def uplink_dead_letters(
-    *, limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100
+    *,
+    limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100,
+    resend: Annotated[bool, Parameter(negative="", help=t("help.uplink-resend"))] = False,
 ) -> int:
     from gateway import config
-    from tools.uplink_command import dead_letters
+    from tools.uplink_command import dead_letters, resend_dead_letters
 
-    return dead_letters(config.load(shared.config), limit, shared.language)
+    settings = config.load(shared.config)
+    return resend_dead_letters(settings) if resend else dead_letters(settings, limit, shared.language)
+
+
+def data_audit() -> int:
+    from gateway import config
+    from tools.data_command import audit
+
+    return audit(config.load(shared.config))
+
+
+def data_replay() -> int:
+    from gateway import config
+    from tools.data_command import replay
+
+    return replay(config.load(shared.config))
 
 
 def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=_whole)] = 40) -> int:
@@ -126,6 +143,8 @@ COMMANDS = {
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,
+    "data audit": data_audit,
+    "data replay": data_replay,
 }
 
 
