@@ -125,7 +125,7 @@ class Auditing:
             span = (max((end_s - 1) // DAY_S * DAY_S, oldest_s), end_s)
             if not found.unread:
                 await self._compare(span, found)
-            await self._in_store(books.write_ledger, self._store, span[0] // HOUR_S * HOUR_S, end_s)
+            await self._in_store(books.write_ledger, self._store, span[0] // HOUR_S * HOUR_S, end_s // HOUR_S * HOUR_S)
             end_s = span[0]
         self._say(found)
         self.last = found

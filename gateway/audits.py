@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ def keep(folder: Path, found: Audited) -> None:
     """Replaces the file as a whole. OSError where the disk does not do."""
     draft = folder / f"{_NAME}.new"
     draft.write_text(json.dumps(found.as_data()), encoding="utf-8")
-    os.replace(draft, folder / _NAME)
+    draft.replace(folder / _NAME)
 
 
 def newest(folder: Path) -> dict[str, Any] | None:

@@ -139,9 +139,12 @@ def replay(settings: Config) -> int:
     path = settings.gateway.state_dir / "store.db"
     if not path.exists():
         raise StoreError("store-none", folder=path.parent)
-    with TemporaryDirectory(prefix="trottoir-replay-") as folder:
-        with closing(Store(path)) as source, closing(Store(Path(folder, "store.db"))) as into:
-            found = again(source, into)
+    with (
+        TemporaryDirectory(prefix="trottoir-replay-") as folder,
+        closing(Store(path)) as source,
+        closing(Store(Path(folder, "store.db"))) as into,
+    ):
+        found = again(source, into)
     result = {"received": found.received, "bins": found.bins, "different": len(found.different)}
     if not found.received:
         show(result, t("data.replay-none"))
