@@ -24,7 +24,8 @@ FORBIDDEN_IN_PURE = {
 }  # fmt: skip
 TRANSPORTS = {"serial", "aioserial", "bleak", "urllib3", "socket", "http", "influxdb_client", "requests", "aiohttp"}
 ONE_TRANSPORT = {frozenset({"serial", "aioserial"}), frozenset({"urllib3", "socket"})}  # two names of one; its socket options
-LEAVES = {"__init__", "base", "table", "http", "reading", "tallying"}  # of drivers and uplinks: what is no part of its own
+# Of drivers and uplinks: what is no part of its own.
+LEAVES = {"__init__", "base", "table", "http", "connection", "reading", "tallying"}
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 
 
