@@ -39,7 +39,7 @@ async def _serve(settings: config.Config) -> bool:
     with _live(console) if is_watched else contextlib.nullcontext() as live:
         # With a table on the screen, stderr is the table's: what is logged appears above it.
         logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose, sys.stdout if shared.json else sys.stderr)
-        gateway = service.Service(settings, lambda: time.time_ns() // 1_000_000)
+        gateway = service.Service(settings, _utc_ms, steady=_steady_ms)
         gateway.stop_on_signals()
         drawing = asyncio.create_task(_draw(live, settings, gateway)) if live else None
         if drawing is not None:
@@ -50,6 +50,14 @@ async def _serve(settings: config.Config) -> bool:
             if drawing is not None:
                 drawing.cancel()
         return gateway.interrupted
+
+
+def _utc_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _say_if_failed(drawing: asyncio.Task[None]) -> None:

@@ -10,8 +10,8 @@ import streetwire
 from gateway.model import Received
 
 Emit = Callable[[Received], Awaitable[None]]
+Clock = Callable[[], int]  # milliseconds: of UTC, or of a clock that nobody sets
 Opened = Callable[[str], Awaitable[None]]  # told the link each time that it has been opened
-Clock = Callable[[], int]  # UTC in milliseconds
 
 
 async def say_nothing(link: str) -> None:

@@ -34,13 +34,14 @@ _log = structlog.get_logger("serial")
 
 
 class SerialDriver:
-    """`rest` is the port, `/dev/ttyUSB0` or `COM3`."""
+    """`rest` is the port, `/dev/ttyUSB0` or `COM3`. `clock` is UTC, `steady` one that nobody sets, if there is one."""
 
-    def __init__(self, rest: str, clock: Clock) -> None:
+    def __init__(self, rest: str, clock: Clock, steady: Clock | None = None) -> None:
         self.link = f"serial:{rest}"
         self.stats = LinkStats()
         self._path = rest
         self._clock = clock
+        self._steady = steady or clock
         self._port: AioSerial | None = None
 
     def probe(self) -> None:
@@ -94,7 +95,7 @@ class SerialDriver:
                 data = await port.read_async(max(1, min(port.in_waiting, MAX_READ)))
                 stats.rx_bytes += len(data)
                 for payload in deframer.feed(data):
-                    await emit(Received(payload, self.link, self._clock()))
+                    await emit(Received(payload, self.link, self._clock(), self._steady()))
                 stats.bad_frames = bad_before + deframer.bad_frames
         except (serial.SerialException, OSError, TypeError) as error:
             # TypeError: pyserial reads from a descriptor that a close on another thread has just taken away.

@@ -24,6 +24,7 @@ from tests.gateway.ptys import Line, until
 TOML = """
 [gateway]
 state_dir = "{state}"
+keep_received_days = 40
 page = "{page}"
 [serial]
 ports = [{ports}]
@@ -57,14 +58,14 @@ class Gateway:
 
     def __init__(
         self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0,
-        systemd: Systemd | None = None, page: str = "off",
+        systemd: Systemd | None = None, page: str = "off", steady: Clock | None = None,
     ) -> None:  # fmt: skip
         self.clock = clock or Clock()
         ports = ", ".join(f'"{line.path}"' for line in lines)
         text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower(), page=page)
         settings = config.parse(text, "test", {})
         settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
-        self.service = Service(settings, self.clock, lambda: 0.0, systemd)
+        self.service = Service(settings, self.clock, lambda: 0.0, systemd, steady=steady)
         if uplink is not None:
             self.service._sending._uplink = uplink
         self.folder = folder
@@ -92,7 +93,7 @@ class Gateway:
 
     def records(self) -> list[int]:
         """Sequence numbers that are committed."""
-        return [seq for (seq,) in self.rows("SELECT seq FROM received ORDER BY seq")]
+        return [seq for (seq,) in self.rows("SELECT seq FROM received WHERE seq > 0 ORDER BY seq")]
 
     def stored(self) -> dict[int, int]:
         """What the file uplink holds: time -> count."""

@@ -114,6 +114,20 @@ def test_the_time_is_that_of_the_sending(tmp_path, line):
     run(scenario())
 
 
+def test_a_node_heard_before_the_gateway_had_the_time_is_tied_by_the_steady_clock(tmp_path, line):
+    async def scenario():
+        utc = Clock(0)
+        async with Gateway(tmp_path, line, clock=utc, steady=Clock(0)) as gateway:
+            line.say(hello(uptime_s=90))
+            await until(lambda: gateway.service._session.dropped == {"gateway has no time": 1})
+            utc.set(T0 + 150)
+            line.say(hello(boot=2), minute(1, 0, 4, uptime_end_s=60))
+            await acked(line, 1)
+            assert gateway.rows("SELECT start, ab FROM bins") == [(T0 + 60, 4)]
+
+    run(scenario())
+
+
 def test_answers_go_to_the_link_that_asked(tmp_path, line):
     other = Line(tmp_path / "other")
 
