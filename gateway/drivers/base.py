@@ -36,7 +36,8 @@ class Driver(Protocol):
     stats: LinkStats
 
     async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
-        """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure."""
+        """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure. `opened`
+        may already send; nothing is read until it returns."""
         ...
 
     async def send(self, message: streetwire.Message) -> bool:

@@ -1,7 +1,7 @@
 """What is done to a gateway and its server at work, and how long it takes until they are at work again.
 
-`ack_s` ends with the first acknowledgement of a record that its node had not sent before the fault, `point_s` with the first
-minute on the server that no node had begun before it. Both begin when what was ended is started again, or the fault is over.
+`ack_s` ends with the first acknowledgement of a record that its node had not sent when the fault had come, `point_s` with the
+first minute on the server that no node had begun by then. Both begin when what was ended is started again, or the fault is over.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def until(is_so: Callable[[], bool], what: str, every_s: float) -> float:
 
 def kill_gateway(scene: Scene) -> Recovery:
     """Kills it, starts it again, and leaves it alone for a drawn while: a blink, some records, or until points flow."""
-    sent, fresh_s = scene.load.marks()
     scene.gateway.kill()
+    sent, fresh_s = scene.load.marks()
     scene.gateway.start()
     kind = scene.chance.random()
     if kind < IN_START_UP:
@@ -91,8 +91,8 @@ def kill_gateway(scene: Scene) -> Recovery:
 
 def kill_server(scene: Scene) -> Recovery:
     """Kills it, leaves it away for a drawn while, starts it, and waits until points flow."""
-    _, fresh_s = scene.load.marks()
     scene.server.kill()
+    _, fresh_s = scene.load.marks()
     time.sleep(scene.chance.uniform(0.0, DARK_S))
     scene.server.start()
     back_s = time.monotonic()
@@ -101,9 +101,9 @@ def kill_server(scene: Scene) -> Recovery:
 
 def kill_both(scene: Scene) -> Recovery:
     """As a power cut of the whole machine would; in half of the cases points flow before the next fault."""
-    sent, fresh_s = scene.load.marks()
     for victim in scene.chance.sample([scene.gateway.kill, scene.server.kill], 2):
         victim()
+    sent, fresh_s = scene.load.marks()
     scene.gateway.start()
     scene.server.start()
     back_s = time.monotonic()
@@ -114,8 +114,8 @@ def kill_both(scene: Scene) -> Recovery:
 
 def terminate(scene: Scene) -> Recovery:
     """SIGTERM under load: it must end in order and with 0."""
-    sent, _ = scene.load.marks()
     scene.gateway.terminate()
+    sent, _ = scene.load.marks()
     scene.gateway.start()
     recovery = Recovery(_first_ack(scene, sent) - scene.gateway.started_s)
     time.sleep(scene.chance.uniform(0.0, 1.5))
@@ -124,8 +124,8 @@ def terminate(scene: Scene) -> Recovery:
 
 def freeze_server(scene: Scene) -> Recovery:
     """A black hole: connections open, nothing is answered. Counting goes on meanwhile."""
-    sent, fresh_s = scene.load.marks()
     scene.server.freeze()
+    sent, fresh_s = scene.load.marks()
     try:
         _first_ack(scene, sent)
         time.sleep(FROZEN_S)
