@@ -228,6 +228,7 @@ class Stream:
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
     heard: Heard | None = None
+    heard_ms: int = 0  # when that was, steady
     first_held: int = 0  # by the last hello
     moments: dict[int, Moment] = field(default_factory=dict)  # of each boot
     recent: dict[int, int] = field(default_factory=dict)  # number -> CRC-32 of the newest records

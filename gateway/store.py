@@ -187,6 +187,7 @@ class Store(Outbox):
         self._db.execute("INSERT OR REPLACE INTO boots VALUES(?,?,?,?)", (*key, json.dumps(asdict(boot))))
         self._db.execute(
             "DELETE FROM boots WHERE node=?1 AND incarnation=?2 AND boot NOT IN "
+            "(SELECT last_boot FROM streams WHERE node=?1 AND incarnation=?2) AND boot NOT IN "
             "(SELECT boot FROM boots WHERE node=?1 AND incarnation=?2 ORDER BY (boot - ?3 + 98304) % 65536 DESC LIMIT 8)",
             key,
         )
