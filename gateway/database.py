@@ -115,6 +115,6 @@ def disk_error(path: Path, error: sqlite3.Error) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL") or "full" in str(error):
         return StoreError("store-full", path=path)
-    if name.startswith(_DAMAGE):
+    if name.startswith(_DAMAGE) or "UTF-8" in str(error):  # a text that is none: Python's own complaint, without a name
         return StoreDamaged("store-broken", path=path, found=error)
     return StoreError("store-unusable", path=path, found=error)

@@ -1,8 +1,8 @@
 """Opens the store, whatever its file has become: where it is damaged, a new one is made of all rows that are whole.
 
 Theory of operation
-    What SQLite does not notice by itself is looked for before (a log that it would pass over in silence) and after (its own
-    check of every page). A row that contradicts its check shows when it is read; the service then calls `heal`.
+    What SQLite does not notice by itself is looked for: a log that it would pass over in silence, and then, by its own check,
+    every page. A row that contradicts its check shows when it is read; the service then calls `heal`.
     The new store is a generation of its own: of what each node had delivered it knows only the bins, so its watermarks begin
     at zero and nodes send again what they hold. Bins name their newest record, so nothing counts twice.
     Every row keeps its state, with two exceptions: what was audited is audited again, and a dead letter is sent once more.
@@ -23,7 +23,7 @@ import os
 import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from gateway.errors import StoreDamaged, StoreError
 from gateway.model import Q_SIMULATED, Q_THINNED, Gap, node_name, node_number
 from gateway.salvage import Row, Salvage, is_log_broken, log_pages
 from gateway.store import QUARTER_S, Store
-from gateway.tables import AUDITED, PAGE_B, QUEUED, SENT, SUPPRESSED, TABLES, check_of
+from gateway.tables import AUDITED, PAGE_B, QUEUED, SENT, SUPPRESSED, TABLES, VERSION, check_of
 
 SET_ASIDE = 2  # damaged files that are kept
 
@@ -53,56 +53,60 @@ class Healed:
 def open_store(path: Path, keeps_received: bool, now_s: int) -> tuple[Store, Healed | None]:
     """The store, and what was healed. StoreError where the disk does not do."""
     try:
-        healed = _finish(path, now_s) or (_heal(path, now_s) if _is_plainly_damaged(path) else None)
-        try:
-            store = _checked(path, keeps_received)
-        except StoreDamaged:
+        healed = _finish(path, now_s)
+        if healed is None and _is_damaged(path):
             healed = _heal(path, now_s)
-            store = Store(path, keeps_received)
     except OSError as error:
         raise StoreError("store-unusable", path=path, found=error) from error
-    return store, healed
+    return Store(path, keeps_received), healed
 
 
 def heal(store: Store, now_s: int) -> Healed:
-    """The same for a store in which damage was met: closed, made anew, open again. StoreError where the disk does not do."""
-    store.close()
+    """The same for a store in which damage was met: closed, made anew, open again. StoreError where the disk does not do; then
+    it is to be called again."""
     try:
-        healed = _heal(store.path, now_s)
+        healed = _heal(store.path, now_s, store.close)
     except OSError as error:
         raise StoreError("store-unusable", path=store.path, found=error) from error
     store.open()
     return healed
 
 
-def _checked(path: Path, keeps_received: bool) -> Store:
-    """StoreDamaged if a page, a tree or an index is not as it was written."""
-    store = Store(path, keeps_received)
-    try:
-        ((verdict,), *_) = store.read("PRAGMA integrity_check(1)")
-        if verdict != "ok":
-            raise store.broken(verdict)
-    except StoreDamaged:
-        store.close()
-        raise
-    return store
+# -- looking for damage
 
 
-def _is_plainly_damaged(path: Path) -> bool:
-    # What SQLite would take for something else: no file, a file that is to be begun, a log that ends early.
-    if path.exists() and not path.is_file():
-        return True
+def _is_damaged(path: Path) -> bool:
     log = _beside(path, "-wal")
-    if log.is_dir() or _beside(path, "-shm").is_dir():
+    if any(name.exists() and not name.is_file() for name in (path, log, _beside(path, "-shm"))):
         return True
-    if not log.exists():
-        return False
-    data = log.read_bytes()
-    is_begun = path.exists() and path.stat().st_size > 0
-    return is_log_broken(data) if is_begun else bool(data)
+    if not path.exists() or not path.stat().st_size:  # SQLite would begin a new file, and throw the log away
+        return log.exists() and log.stat().st_size > 0
+    if log.exists() and is_log_broken(log.read_bytes()):
+        return True
+    try:
+        # Read only: a connection that may write tidies up when it is closed, and pages that are still of use go with it.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return not _is_whole(database)
+    except sqlite3.Error as error:
+        blamed = disk_error(path, error)
+        if isinstance(blamed, StoreDamaged):
+            return True
+        raise blamed from error
 
 
-def _heal(path: Path, now_s: int) -> Healed:
+def _is_whole(database: sqlite3.Connection) -> bool:
+    """Whether it is a store of ours (one that was only begun has no table at all), and every page, tree, index and series is as it
+    was written."""
+    ((version,),) = database.execute("PRAGMA user_version").fetchall()
+    if version != VERSION:
+        return not version and not database.execute("SELECT 1 FROM sqlite_master").fetchall()
+    series = database.execute("SELECT id, site, node, sensor, crc FROM series").fetchall()
+    return all(check_of(*names) == crc for *names, crc in series) and database.execute(
+        "PRAGMA integrity_check(1)"
+    ).fetchall() == [("ok",)]
+
+
+def _heal(path: Path, now_s: int, close: Callable[[], None] = lambda: None) -> Healed:
     salvage = Salvage()
     new = _beside(path, ".healing")
     try:
@@ -113,6 +117,7 @@ def _heal(path: Path, now_s: int) -> Healed:
         for old in _set_aside(path):
             _remove_group(old)
         raise
+    close()  # not before: see above
     new.replace(_beside(path, ".healed"))
     _sync(path.parent)
     aside = _exchange(path, now_s)

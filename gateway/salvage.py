@@ -20,12 +20,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.tables import PAGE_B, check_of
 
 _LEAF_TABLE, _LEAF_INDEX, _INTERIOR_INDEX = 0x0D, 0x0A, 0x02
 _CELLS_AT = {_LEAF_TABLE: 8, _LEAF_INDEX: 8, _INTERIOR_INDEX: 12}
-_INTEGER_B = (0, 1, 2, 3, 4, 6, 8, -1, 0, 0)  # bytes of an integer by its type; 7 is a float
+_INTEGER_B = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of an integer by its type
 _CONSTANT = {0: None, 8: 0, 9: 1}
 _TEXT = 13
 _LOG_HEADER_B, _FRAME_HEADER_B = 32, 24
@@ -75,8 +76,7 @@ class Salvage:
             row_id, at = _varint(page, at)
         if at + size > PAGE_B:
             return None
-        values = _record(page, at)
-        shape = "".join("t" if isinstance(value, str) else "n" if value is None else "i" for value in values)
+        shape, values = _record(page, at)
         table = _SHAPES.get((shape, page[0] == _LEAF_TABLE))
         if table is None:
             return None
@@ -121,25 +121,38 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise ValueError("longer than any size or id of ours")
 
 
-def _record(data: bytes, at: int) -> list[Value]:
-    """Its values; ValueError for a type that no row of ours has, IndexError where it does not end on this page."""
+def _record(data: bytes, at: int) -> tuple[str, list[Value]]:
+    """Its shape, a letter for each column (i, t, or n for nothing), and its values. ValueError for a type that no row of ours has,
+    IndexError where it does not end on this page."""
     header_b, types_at = _varint(data, at)
-    value_at = header_end = at + header_b
+    at += header_b
+    shape, columns = _layout(data[types_at:at])
     values: list[Value] = []
-    while types_at < header_end:
-        kind, types_at = _varint(data, types_at)
-        if kind >= _TEXT and kind % 2:
-            end = value_at + (kind - _TEXT) // 2
-            values.append(data[value_at:end].decode())
-        elif kind < len(_INTEGER_B) and _INTEGER_B[kind] >= 0:
-            end = value_at + _INTEGER_B[kind]
-            values.append(_CONSTANT[kind] if end == value_at else int.from_bytes(data[value_at:end], "big", signed=True))
+    for letter, constant, size in columns:
+        part = data[at : at + size]
+        values.append(constant if not size and letter != "t" else part.decode() if letter == "t" else int.from_bytes(part, "big", signed=True))
+        at += size
+    if at > len(data):
+        raise IndexError(at)
+    return shape, values
+
+
+@lru_cache(4096)
+def _layout(types: bytes) -> tuple[str, list[tuple[str, int | None, int]]]:
+    """Of a record: its shape, and of each column letter, constant and bytes."""
+    columns: list[tuple[str, int | None, int]] = []
+    at = 0
+    while at < len(types):
+        kind, at = _varint(types, at)
+        if kind in _CONSTANT:
+            columns.append(("n" if kind == 0 else "i", _CONSTANT[kind], 0))
+        elif kind in _INTEGER_B:
+            columns.append(("i", None, _INTEGER_B[kind]))
+        elif kind >= _TEXT and kind % 2:
+            columns.append(("t", None, (kind - _TEXT) // 2))
         else:
             raise ValueError(f"type {kind}")
-        value_at = end
-    if value_at > len(data):
-        raise IndexError(value_at)
-    return values
+    return "".join(letter for letter, _, _ in columns), columns
 
 
 # -- the write-ahead log

@@ -7,6 +7,7 @@ in a commit of its own, and everything is sent, settled and read back; counted b
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 import streetwire
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_ENVIRONMENT, EXIT_OK
 from gateway.keeping import forget
-from gateway.model import Accept, BootState, Effect, Passport, Status, node_name
+from gateway.model import Accept, BootState, Effect, Passport, Status
 from gateway.session import STATUS_EVERY_S
 from gateway.store import AUDITED, SENT, Store
 
@@ -51,7 +52,9 @@ def health(node: int, number: int) -> list[Effect]:
 
 
 def gateway_health(store: Store, number: int) -> None:
-    fields: dict[str, int | float | str] = {"outbox_points": number, "outbox_age_s": number * 60, "dead_letters": 0, "disk_free_mb": 9999}
+    fields: dict[str, int | float | str] = {
+        "outbox_points": number, "outbox_age_s": number * 60, "dead_letters": 0, "disk_free_mb": 9999,
+    }  # fmt: skip
     store.add_gateway_status("gateway", T0 + number * 60, fields)
 
 
@@ -60,16 +63,18 @@ def size_mb(folder: Path, days: int, nodes: int) -> dict[str, float]:
     store = Store(folder / "store.db")
     introduce(store, nodes)
     for first in range(0, days * 1440, AT_ONCE_MIN):
-        effects = [effect for number in range(first, first + AT_ONCE_MIN) for node in range(nodes) for effect in minute(node, number)]
-        for number in range(first, first + AT_ONCE_MIN, STATUS_EVERY_S // 60):
-            effects += [effect for node in range(nodes) for effect in health(node, number)]
+        effects: list[Effect] = []
+        for number in range(first, first + AT_ONCE_MIN):
+            for node in range(nodes):
+                effects += minute(node, number)[1:]  # boots come at the end
+                effects += health(node, number) if not number % (STATUS_EVERY_S // 60) else []
         store.commit(effects, T0 + (first + AT_ONCE_MIN) * 60)
         for number in range(first, first + AT_ONCE_MIN):
             gateway_health(store, number)
         if not (first + AT_ONCE_MIN) % 1440:
             forget(store, T0 + (first + AT_ONCE_MIN) * 60)
     store.close()
-    return {"store": (folder / "store.db").stat().st_size / 1e6}
+    return {"store_mb": (folder / "store.db").stat().st_size / 1e6}
 
 
 def wear_mb(folder: Path, nodes: int, minutes: int = 1440) -> dict[str, float]:
@@ -88,7 +93,7 @@ def wear_mb(folder: Path, nodes: int, minutes: int = 1440) -> dict[str, float]:
         store.settle(refs, SENT)
         store.settle(refs, AUDITED)
     store.close()
-    return {"written": (written_b() - before) / 1e6}
+    return {"written_mb": (written_b() - before) / 1e6}
 
 
 def written_b() -> int:
@@ -97,17 +102,24 @@ def written_b() -> int:
     return int(told.partition("\nwrite_bytes: ")[2].split()[0])
 
 
-def run(what: str, days: int, nodes: int) -> int:
+def run(what: str, days: int, nodes: int, folder: Path | None = None) -> int:
     """Prints one JSON document; 1 where it is more than it may be."""
     if not Path("/proc/self/io").exists():
         return EXIT_ENVIRONMENT
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        found = size_mb(Path(folder), days, nodes) if what == "size" else wear_mb(Path(folder), nodes)
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        found = size_mb(Path(name), days, nodes) if what == "size" else wear_mb(Path(name), nodes)
     most = MOST_MB[what]
-    print(json.dumps({"what": what, "days": days, "nodes": nodes, **found, "most_mb": most, "took_s": round(time.monotonic() - began)}))
+    about = {"what": what, "days": days, "nodes": nodes, "took_s": round(time.monotonic() - began)}
+    print(json.dumps({**about, **found, "most_mb": most}))
     return EXIT_OK if max(found.values()) <= most else EXIT_CHECK_FAILED
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=sorted(MOST_MB))
+    parser.add_argument("--days", type=int, default=30, help="of the outage; wear is always of one day")
+    parser.add_argument("--nodes", type=int, default=50)
+    parser.add_argument("--folder", type=Path, help="where to work; wear is counted only on a disk")
+    chosen = parser.parse_args()
+    sys.exit(run(chosen.what, chosen.days, chosen.nodes, chosen.folder))
