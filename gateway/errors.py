@@ -60,6 +60,10 @@ class StoreError(TrottoirError):
     exit_code = EXIT_ENVIRONMENT
 
 
+class StoreDamaged(StoreError):
+    """The store's file is not what was written to it: it has to be made anew from what is whole."""
+
+
 class DeviceError(TrottoirError):
     """A port that is missing, busy or gone."""
 

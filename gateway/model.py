@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import streetwire
 
@@ -18,6 +19,7 @@ Q_BLOCKED = 16
 Q_CLIMATE_IMPLAUSIBLE = 32
 Q_UNCALIBRATED = 64
 Q_SIMULATED = 128
+Q_THINNED = 256
 Q_TIME_UNKNOWN = 1024
 
 
@@ -28,11 +30,13 @@ def node_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A payload as it came off a link. `received_ms` is UTC in milliseconds."""
+    """A payload as it came off a link. `received_ms` is UTC in milliseconds; `steady_ms` is of a clock that nobody sets, and
+    the same as UTC where there is no other."""
 
     payload: bytes
     link: str
     received_ms: int
+    steady_ms: int | None = None
 
 
 # -- what the session decides (effects), in the order in which they are carried out
@@ -58,7 +62,8 @@ class Passport:
 
 @dataclass(frozen=True, slots=True)
 class BootState:
-    """What is known of one boot of a node. Totals are as of the last accepted record and the last live message."""
+    """What is known of one boot of a node: totals as of the last accepted record, which ended at `end_uptime_s`, and as of
+    the last live message, told at `live_uptime_s` when `live_covered_s` of the open minute had been watched."""
 
     node: int
     incarnation: int
@@ -66,8 +71,11 @@ class BootState:
     epoch_ms: int = 0  # UTC at uptime zero, 0 while unknown
     total_ab: int = 0
     total_ba: int = 0
+    end_uptime_s: int = 0
     live_ab: int = 0
     live_ba: int = 0
+    live_uptime_s: int = 0
+    live_covered_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,23 @@ class Accept:
     bin_start: int
     count_sensor: str
     climate_sensor: str
+    q: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """People of whom only the live totals of an ended boot tell: the record of their minute went with the power."""
+
+    node: int
+    incarnation: int
+    boot: int
+    site: str
+    bin_start: int
+    count_sensor: str
+    ab: int
+    ba: int
+    covered_s: int
     q: int
     received_ms: int
 
@@ -100,7 +125,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """People that a node counted and that will never arrive; `people` exact from totals, `bound` at most."""
+    """People that a node counted and that will never arrive; `people` exact from totals or -1, `bound` at most."""
 
     site: str
     node: int
@@ -146,7 +171,7 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Gap | Loss | Status | Reply | GiveTime | Note
+Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Reply | GiveTime | Note
 
 
 # -- what is kept and what goes out
@@ -178,9 +203,17 @@ class NodeNow:
     open_ba: int = 0
 
 
+class Moment(NamedTuple):
+    """Uptime zero of a boot by the gateway's steady clock, and when that was found out."""
+
+    epoch_ms: int
+    at_ms: int
+
+
 @dataclass(slots=True)
 class Stream:
-    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record."""
+    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the bin
+    `adopted_s` another store has kept the books, of which only the bins are known (0: there was none)."""
 
     node: int
     incarnation: int
@@ -188,12 +221,17 @@ class Stream:
     last_bin: int = 0
     last_boot: int = -1
     passport: Passport | None = None
+    adopted_s: int = 0
     boots: dict[int, BootState] = field(default_factory=dict)
     told_time_ms: int = 0
     told_status_s: int = 0
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
     heard: Heard | None = None
+    first_held: int = 0  # by the last hello
+    moments: dict[int, Moment] = field(default_factory=dict)  # of each boot
+    recent: dict[int, int] = field(default_factory=dict)  # number -> CRC-32 of the newest records
+    refused_ms: int | None = None  # since when its oldest record is refused for a time that has not come, steady
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +245,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class CountBin:
-    """Passages of one minute, absolute. `start_s` is its UTC start."""
+    """Passages of one minute (or of `period_s` where thinned), absolute. `start_s` is its UTC start; `incarnation` and `seq`
+    are of the newest record in it, and as records come in order, every record of its time up to that one is in it."""
 
     series: Series
     start_s: int
@@ -217,6 +256,9 @@ class CountBin:
     q: int
     rev: int
     revised_at: int
+    incarnation: int = 0
+    seq: int = 0
+    period_s: int = PERIOD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +287,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRef:
-    """A reference to what has to be sent: rendered only at the moment of sending."""
+    """A reference to what has to be sent: rendered only at the moment of sending. `id` is the store's, of the series of a bin
+    or of the fact itself."""
 
     id: int
     measurement: str

@@ -57,18 +57,20 @@ class Pipeline:
 
 
 def passages_point(bin_: CountBin) -> Point:
-    coverage = bin_.covered_s / PERIOD_S
+    coverage = bin_.covered_s / bin_.period_s
     q = bin_.q | Q_UNCALIBRATED | (Q_PARTIAL if coverage < PARTIAL_BELOW else 0)
     fields: dict[str, int | float | str] = {
         "count": bin_.ab + bin_.ba,
         "count_ab": bin_.ab,
         "count_ba": bin_.ba,
-        "period_s": PERIOD_S,
+        "period_s": bin_.period_s,
         "coverage": round(coverage, 4),
         "q": q,
         "rev": bin_.rev,
         "revised_at": bin_.revised_at,
         "schema": schema.load()["schema"],
+        "incarnation": bin_.incarnation,
+        "seq": bin_.seq,
     }
     return Point("passages", _tags(bin_.series), fields, bin_.start_s)
 

@@ -15,6 +15,8 @@ from gateway.model import ClimateMean, Counted, DeadLetter, OutboxState, Series
 from gateway.store import QUEUED
 
 BUSY_S = 2.0
+_BINS = "bins JOIN series ON series.id = bins.series"
+_CLIMATE = "climate JOIN series ON series.id = climate.series"
 
 
 class Reader:
@@ -37,7 +39,7 @@ class Reader:
     def since(self, start_s: int) -> dict[Series, Counted]:
         """The sum of all bins that begin at or after `start_s`, for each series that has any."""
         rows = self._read(
-            "SELECT site, node, sensor, sum(ab), sum(ba), sum(covered_s) FROM bins WHERE start >= ? GROUP BY site, node, sensor",
+            f"SELECT site, node, sensor, sum(ab), sum(ba), sum(covered_s) FROM {_BINS} WHERE start >= ? GROUP BY series",
             start_s,
         )
         return {Series(*row[:3]): Counted(start_s, *row[3:]) for row in rows}
@@ -46,7 +48,7 @@ class Reader:
         """The newest bin of each series that has one at or after `start_s`."""
         # With max(), SQLite takes the other columns from the row that holds it.
         rows = self._read(
-            "SELECT site, node, sensor, max(start), ab, ba, covered_s FROM bins WHERE start >= ? GROUP BY site, node, sensor",
+            f"SELECT site, node, sensor, max(start), ab, ba, covered_s FROM {_BINS} WHERE start >= ? GROUP BY series",
             start_s,
         )
         return {Series(*row[:3]): Counted(*row[3:]) for row in rows}
@@ -54,7 +56,7 @@ class Reader:
     def climate(self, start_s: int) -> dict[str, ClimateMean]:
         """The newest climate bin of each node that has one at or after `start_s`."""
         rows = self._read(
-            "SELECT node, max(start), temperature, humidity, n, q FROM climate WHERE start >= ? GROUP BY node", start_s
+            f"SELECT node, max(start), temperature, humidity, n, q FROM {_CLIMATE} WHERE start >= ? GROUP BY node", start_s
         )
         return {node: _climate(start, temperature, humidity, n, q) for node, start, temperature, humidity, n, q in rows}
 
@@ -73,7 +75,7 @@ class Reader:
         with two sensors, or at two sites, is the sum of both."""
         minutes: dict[int, tuple[int, int, int, int, int]] = {}
         rows = self._read(
-            "SELECT start, ab, ba, covered_s, q FROM bins WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
+            f"SELECT start, ab, ba, covered_s, q FROM {_BINS} WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
             start_s, end_s, node,
         )  # fmt: skip
         for start, ab, ba, covered_s, q in rows:
@@ -84,7 +86,7 @@ class Reader:
     def climate_of(self, node: str, start_s: int, end_s: int) -> list[ClimateMean]:
         """Each minute of a node's climate that is there, oldest first."""
         rows = self._read(
-            "SELECT start, temperature, humidity, n, q FROM climate WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
+            f"SELECT start, temperature, humidity, n, q FROM {_CLIMATE} WHERE start >= ? AND start < ? AND node = ? ORDER BY start",
             start_s, end_s, node,
         )  # fmt: skip
         return [_climate(*row) for row in rows]

@@ -23,7 +23,8 @@ from gateway.model import Q_SIMULATED, OutboxRef, Point, Series, Trouble
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 
-DISK_PAUSE_S = 30
+DISK_PAUSE_S = 5
+FRESH_S = 600  # newer points go before a backlog
 
 _log = structlog.get_logger("gateway")
 T = TypeVar("T")
@@ -36,7 +37,8 @@ class InStore(Protocol):
 
 
 class Sending:
-    """`run` for ever; `close` after it was cancelled. `trouble` is None while the server takes what it gets."""
+    """`run` for ever, once it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
+    gets."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Sending:
         self._now_s = now_s
         self._in_store = in_store
         self._work = asyncio.Event()
+        self.may_publish = asyncio.Event()
         self._backoff = Backoff(jitter)
         self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
@@ -63,10 +66,9 @@ class Sending:
         self._work.set()
 
     async def run(self) -> None:
+        await self.may_publish.wait()
         while True:
-            await self._work.wait()
-            await asyncio.sleep(self._settings.batch_wait_s)
-            self._work.clear()
+            self._work.clear()  # what an earlier run has left needs no company
             try:
                 while pause_s := await self.send_batch():
                     await asyncio.sleep(max(0.0, pause_s))
@@ -74,10 +76,12 @@ class Sending:
                 _log.error("outbox not readable", problem=error.line())
                 await asyncio.sleep(DISK_PAUSE_S)
                 self._work.set()
+            await self._work.wait()
+            await asyncio.sleep(self._settings.batch_wait_s)
 
     async def send_batch(self) -> float:
         """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
-        refs = await self._in_store(self._store.waiting, self._size.points)
+        refs = await self._in_store(self._store.waiting, self._size.points, self._now_s() - FRESH_S)
         if not refs:
             return 0.0
         items, withheld, unfit = await self._in_store(self._render, refs)

@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 import streetwire
-from gateway import pipeline
+from gateway import adoption, keeping, pipeline
+from gateway.auditing import Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
 from gateway.model import CountBin, Effect, GiveTime, Note, Received, Reply
+from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
 from gateway.sending import Sending
-from gateway.session import EARLIEST_S, Rules, Session
+from gateway.session import Rules, Session
 from gateway.store import Store
 from gateway.systemd import Systemd
 from gateway.uplink.table import open_uplink
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
 
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
-DISK_PAUSE_S = 30
+DISK_PAUSE_S = 5
+PATIENCE_S = 900  # so long a new store waits for what the server has
 STOP_S = 5
 PAGE_EVERY_S = 1.0
 
@@ -72,15 +75,21 @@ class Service:
         except OSError as error:
             raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
-        self._store = Store(config.gateway.state_dir / "store.db")
+        self._store = Store(config.gateway.state_dir / "store.db", bool(config.gateway.keep_received_days))
         self._sending: Sending | None = None
+        self._auditing: Auditing | None = None
         if config.uplink.enabled:
             uplink = open_uplink(config.uplink)
             self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
+            self._auditing = Auditing(
+                self._store, open_uplink(config.uplink, to_read=True), config.uplink, config.gateway.id, set(config.nodes),
+                self._now_s, self._in_store, self._wake_sending,
+            )  # fmt: skip
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
             driver = open_driver(f"serial:{port}", clock)
             self.drivers[driver.link] = driver
+        self._may_accept = asyncio.Event()
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
@@ -98,6 +107,8 @@ class Service:
             probe = getattr(driver, "probe", None)
             if probe is not None:
                 probe()
+        if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
+            self._may_accept.set()
         self._session = await self._stored_session()
         await self._rebuild_windows()
         self._open_page()
@@ -111,8 +122,9 @@ class Service:
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
         if self._systemd.watchdog_s:
             tasks.append(asyncio.create_task(self._tell_that_we_live()))
-        if self._sending is not None:
+        if self._sending is not None and self._auditing is not None:
             tasks.append(asyncio.create_task(self._sending.run()))
+            tasks.append(asyncio.create_task(self._publish(self._sending, self._auditing)))
         stopping = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -122,6 +134,20 @@ class Service:
         await self._close()
         for task in done - {stopping}:
             task.result()  # a task that ended by itself has failed: its error is the reason
+
+    async def _publish(self, sending: Sending, auditing: Auditing) -> None:
+        # A new store accepts nothing before it knows what an earlier one has published; but no server may stop the counting.
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._may_accept.set)
+        try:
+            if await auditing.prepare():
+                async with self._booking:
+                    await self._adopt_store()
+                await self._rebuild_windows()
+            self._may_accept.set()
+            sending.may_publish.set()
+            await auditing.run()
+        finally:
+            patience.cancel()
 
     def stop(self) -> None:
         """Ends `run` after what is on the way has been committed. May be called by a signal handler."""
@@ -144,6 +170,7 @@ class Service:
     # -- intake
 
     async def _take_in(self) -> None:
+        await self._may_accept.wait()
         while True:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
@@ -225,7 +252,7 @@ class Service:
                 await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
                 if now_s % 86_400 < 60:
-                    await self._in_store(self._store.forget, now_s)
+                    await self._in_store(keeping.forget, self._store, now_s, self._config.gateway.keep_received_days * 86_400)
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))
 
@@ -313,15 +340,16 @@ class Service:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._adopt_store()  # a commit that the stop has cut off may have happened or not
-                if rest:
+                if rest and self._may_accept.is_set():
                     await self._take(rest)
-                if self._sending is not None:
+                if self._sending is not None and self._sending.may_publish.is_set():
                     await self._sending.send_batch()
         except (TimeoutError, StoreError) as error:
             _log.warning("stopped with work left; it is kept", problem=str(error))
         self._store_thread.shutdown()
-        if self._sending is not None:
-            self._sending.close()
+        for sender in (self._sending, self._auditing):
+            if sender is not None:
+                sender.close()
         self._store.close()
         self._ownership.release()
         _log.info("stopped")

@@ -6,12 +6,11 @@ Theory of operation
     sends it again from the watermark that it is told. The watermark is the highest accepted number; it is acknowledged only
     after the commit, which is the caller's affair: replies stand behind what they depend on.
 
-    Totals prove what is missing. Within a boot, a record's totals minus its own share must equal the totals of the record
-    before it; the difference is people whose record is gone. When a new boot begins, what the live messages of the old one
-    had said beyond its last record went with the power.
+    Totals prove what is missing, and time bounds what no total tells: see `proofs`. A bin is assigned once: see `moments`.
 
-    A bin is assigned once. The node names the minute; a record without one is placed by uptime against a moment of the same
-    boot that the gateway witnessed, else behind its predecessor, and flagged either way.
+    Two nodes with one number are told apart by what they say: another log on another link while the first is at work, a
+    number that comes twice with two meanings, a boot or totals that go back. The second is refused and said; as nothing of it
+    is acknowledged, it keeps what it has.
 
 Rules of this file
     No clock, no storage, no port: time comes in with what was received. State changes as payloads are heard; should the
@@ -24,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import streetwire
-from gateway import heard
+from gateway import heard, moments, proofs
 from gateway.model import (
     PERIOD_S,
     Q_BLOCKED,
@@ -32,15 +31,12 @@ from gateway.model import (
     Q_NODE_RESET,
     Q_SATURATED,
     Q_SIMULATED,
-    Q_TIME_HELD,
-    Q_TIME_UNKNOWN,
     Accept,
     BootState,
     Effect,
     Gap,
     GiveTime,
     Heard,
-    Loss,
     NodeNow,
     Note,
     Passport,
@@ -50,16 +46,16 @@ from gateway.model import (
     Stream,
     node_name,
 )
+from gateway.proofs import Place
 
-EARLIEST_S = 1_704_067_200  # 2024-01-01: no street was counted before, so a clock that says so is not set
 FUTURE_S = 120  # a node's clock may lead the gateway's by this much
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300
 SILENT_S = 900
-LIVE_TICK_S = 18  # a power cut hides at most this behind a live message: a tick, and what a step of the clock adds to one
+PATIENCE_MS = 3_600_000  # a record from the future is refused for so long
+RIVAL_MS = 120_000
 MAX_NODES = 256
-MAX_BOOTS = 8
-_TOTALS = streetwire.TOTAL_MASK + 1
+MAX_RECENT = 32  # four times what a node has under way
 _Q_OF_FLAG = {
     streetwire.SATURATED: Q_SATURATED,
     streetwire.BLOCKED: Q_BLOCKED,
@@ -98,8 +94,12 @@ class Session:
         stream = self._stream(message.node, message.incarnation)
         if stream is None:
             return self._complain(received, message.node, "too many nodes", f"more than {MAX_NODES} streams")
-        if received.received_ms < EARLIEST_S * 1000:
+        if not moments.has_time(received):
+            if isinstance(message, (streetwire.Hello, streetwire.Live)):  # it will tell when its records were made
+                moments.witness(stream, received, message.boot, message.uptime_s)
             return self._complain(received, message.node, "gateway has no time", "nodes keep their records until it has")
+        if self._has_rival(stream, received):
+            return self._complain(received, message.node, "two nodes with one number", "both are plugged in; unplug one")
         stream.heard = replace(stream.heard or Heard(0, ""), at_ms=received.received_ms, link=received.link)
         if isinstance(message, streetwire.Hello):
             return self._hello(stream, received, message)
@@ -153,19 +153,24 @@ class Session:
             effects.append(passport)
             about = {"node": node_name(stream.node), "kit": passport.kit, "firmware": passport.firmware}
             effects.append(Note("info", "node introduced", {**about, "simulated": passport.is_simulated}))
-        self._witness(stream, received, message.boot, message.uptime_s)
+        moments.witness(stream, received, message.boot, message.uptime_s)
         effects.append(stream.boots[message.boot])
         if message.next_seq <= stream.watermark:
             found = {"node": node_name(stream.node), "next_seq": message.next_seq, "watermark": stream.watermark}
             effects.append(Note("error", "node counts backwards: wipe its log", found))
         stream.links.add(received.link)
         stream.may_ask = True
+        stream.first_held = message.first_held
         return [*effects, self._ack(stream, received), *self._time(stream, received)]
 
     def _live(self, stream: Stream, received: Received, message: streetwire.Live) -> list[Effect]:
-        self._witness(stream, received, message.boot, message.uptime_s)
+        moments.witness(stream, received, message.boot, message.uptime_s)
         known = stream.boots[message.boot]
-        stream.boots[message.boot] = replace(known, live_ab=message.total_ab, live_ba=message.total_ba)
+        values = dict(message.objects)
+        stream.boots[message.boot] = replace(
+            known, live_ab=message.total_ab, live_ba=message.total_ba, live_uptime_s=message.uptime_s,
+            live_covered_s=min(values.get(streetwire.ID_OF["covered_s"], 0), PERIOD_S),
+        )  # fmt: skip
         assert stream.heard is not None  # hear() has just noted it
         stream.heard = replace(
             stream.heard,
@@ -188,20 +193,52 @@ class Session:
     def _record(self, stream: Stream, received: Received, message: streetwire.RecordMessage) -> list[Effect]:
         record = message.record
         if record.seq <= stream.watermark:
-            self._drop("duplicate")
-            return [self._ack(stream, received)]
+            return self._again(stream, received, record)
         if message.previous > stream.watermark:
             self._drop("out of order")
             return [*self._ask_again(stream, received), self._ack(stream, received)]
-        name = node_name(stream.node)
         bin_start, q = self._place(stream, record, received)
         if bin_start > received.received_ms // 1000 + FUTURE_S:
             return self._complain(received, stream.node, "record from the future", f"bin {bin_start}")
-        site = self._rules.site_of(name, bin_start)
+        site = self._rules.site_of(node_name(stream.node), bin_start)
         if site is None:
             return self._complain(received, stream.node, "node has no site", f"at {bin_start}; see valid_from")
-        effects = self._prove_totals(stream, record, site, bin_start)
-        effects += self._close_gap(stream, record, site, bin_start, received)
+        missing = proofs.hole(stream, record)
+        if missing is None or proofs.is_after(stream.last_boot, record.boot):
+            return self._complain(received, stream.node, "two nodes with one number", "wipe the log of one, or of a restored one")
+        place = Place(site, bin_start, self._rules.greatest_rate(site))
+        silence = self._silences.pop(stream.node, None)
+        effects = proofs.prove(stream, self._before(stream), record, place, sum(missing), silence, received)
+        return [*effects, *self._accept(stream, record, place, q, received), self._ack(stream, received)]
+
+    def _again(self, stream: Stream, received: Received, record: streetwire.Record) -> list[Effect]:
+        self._drop("duplicate")
+        if stream.recent.get(record.seq) not in (None, streetwire.crc32(record.pack())):  # a copy of its flash is at work too
+            return self._complain(received, stream.node, "two nodes with one number", f"record {record.seq} is there twice")
+        return [self._ack(stream, received)]
+
+    def _place(self, stream: Stream, record: streetwire.Record, received: Received) -> tuple[int, int]:
+        q = 0
+        for flag, bit in _Q_OF_FLAG.items():
+            if record.flags & flag:
+                q |= bit
+        bin_start, now_ms = record.bin_start, moments.steady(received)
+        if bin_start > received.received_ms // 1000 + FUTURE_S:
+            # The time may be ours that is wrong, so the node keeps it for a while; but no clock may block a node for ever.
+            if stream.refused_ms is None:
+                stream.refused_ms = now_ms
+            if now_ms - stream.refused_ms < PATIENCE_MS:
+                return bin_start, q
+            bin_start = 0
+        stream.refused_ms = None
+        if bin_start >= moments.EARLIEST_S:
+            return bin_start, q
+        bin_start, how = moments.place(stream, record, received)
+        return bin_start, q | how
+
+    def _accept(
+        self, stream: Stream, record: streetwire.Record, place: Place, q: int, received: Received
+    ) -> list[Effect]:
         if stream.last_boot not in (-1, record.boot):
             q |= Q_NODE_RESET
         passport = stream.passport
@@ -209,93 +246,27 @@ class Session:
         if passport.is_simulated:
             q |= Q_SIMULATED
         stream.watermark = record.seq
-        stream.last_bin = max(stream.last_bin, bin_start)
+        stream.last_bin = max(stream.last_bin, place.bin_start)
         stream.last_boot = record.boot
+        stream.recent[record.seq] = streetwire.crc32(record.pack())
+        while len(stream.recent) > MAX_RECENT:
+            del stream.recent[next(iter(stream.recent))]
         known = stream.boots.get(record.boot) or BootState(stream.node, stream.incarnation, record.boot)
-        stream.boots = {record.boot: replace(known, total_ab=record.total_ab, total_ba=record.total_ba)} | {
-            boot: state for boot, state in stream.boots.items() if _is_after(boot, record.boot)
-        }
-        return [
-            *effects,
-            stream.boots[record.boot],
-            Accept(
-                stream.node, stream.incarnation, record, site, bin_start,
-                passport.count_sensor, passport.climate_sensor, q, received.received_ms,
-            ),
-            self._ack(stream, received),
-        ]  # fmt: skip
+        now = replace(known, total_ab=record.total_ab, total_ba=record.total_ba, end_uptime_s=record.uptime_end_s)
+        later = {boot: state for boot, state in stream.boots.items() if proofs.is_after(boot, record.boot)}
+        stream.boots = {record.boot: now} | later
+        accept = Accept(
+            stream.node, stream.incarnation, record, place.site, place.bin_start,
+            passport.count_sensor, passport.climate_sensor, q, received.received_ms,
+        )  # fmt: skip
+        return [now, accept]
 
-    # -- placing, proving
-
-    def _place(self, stream: Stream, record: streetwire.Record, received: Received) -> tuple[int, int]:
-        q = 0
-        for flag, bit in _Q_OF_FLAG.items():
-            if record.flags & flag:
-                q |= bit
-        if record.bin_start >= EARLIEST_S:
-            return record.bin_start, q
-        boot = stream.boots.get(record.boot)
-        if boot is not None and boot.epoch_ms:
-            # Whatever delayed the moment that was witnessed, a record is over when it arrives.
-            middle_ms = min(boot.epoch_ms + record.uptime_end_s * 1000, received.received_ms) - record.covered_s * 500
-            if middle_ms >= EARLIEST_S * 1000:
-                return middle_ms // (PERIOD_S * 1000) * PERIOD_S, q | Q_TIME_HELD
-        newest = received.received_ms // (PERIOD_S * 1000) * PERIOD_S
-        after = stream.last_bin + PERIOD_S if stream.last_bin else newest
-        return min(after, newest), q | Q_TIME_UNKNOWN
-
-    def _prove_totals(self, stream: Stream, record: streetwire.Record, site: str, bin_start: int) -> list[Effect]:
-        losses: list[Loss] = []
-        cut = [
-            max(0, heard.minus(boot.live_ab, boot.total_ab)) + max(0, heard.minus(boot.live_ba, boot.total_ba))
-            for boot in self._ended_boots(stream, record.boot)
-        ]
-        if any(cut):
-            hidden = -(-self._rules.greatest_rate(site) * LIVE_TICK_S // 60)
-            bound = sum(people + hidden for people in cut if people)
-            at = stream.last_bin + PERIOD_S if stream.last_bin else bin_start
-            losses.append(Loss(site, stream.node, "power_cut", at, sum(cut), bound))
-        known = stream.boots.get(record.boot)
-        before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
-        hole_ab = (record.total_ab - record.d_ab - before_ab) % _TOTALS
-        hole_ba = (record.total_ba - record.d_ba - before_ba) % _TOTALS
-        if 0 < hole_ab + hole_ba < _TOTALS // 2:
-            at = stream.last_bin or bin_start
-            losses.append(Loss(site, stream.node, "given_up", at, hole_ab + hole_ba, hole_ab + hole_ba))
-        name = node_name(stream.node)
-        notes = [Note("warning", "people lost", {"node": name, "reason": x.reason, "people": x.people}) for x in losses]
-        return [*losses, *notes]
-
-    def _ended_boots(self, stream: Stream, boot: int) -> list[BootState]:
-        # Records come in the order of boots: with the first of a new one, all before it have said what they ever will.
-        # Those before the last accepted record have been settled already.
-        return [
-            state
-            for number, state in stream.boots.items()
-            if _is_after(boot, number) and (stream.last_boot in (-1, number) or _is_after(number, stream.last_boot))
-        ]
-
-    def _close_gap(
-        self, stream: Stream, record: streetwire.Record, site: str, bin_start: int, received: Received
-    ) -> list[Effect]:
-        rate = self._rules.greatest_rate(site)
-        silence = self._silences.pop(stream.node, None)
-        if silence:  # its site may have left the configuration since
-            site, start = silence.site, silence.start_s
-            if bin_start <= start:
-                return [replace(silence, until_s=start, bound=0, resolved_s=received.received_ms // 1000)]
-        else:
-            # A node that was wiped begins a new stream; what came last from the old one is still where its time goes on.
-            others = (other.last_bin for other in self._streams.values() if other.node == stream.node)
-            last = stream.last_bin or max(others)
-            start = last + PERIOD_S
-            if not last or bin_start <= start:
-                return []
-        # Minutes without a record. Within one boot the totals have told how many people they held; across a boot the node
-        # may have been dark.
-        same_boot = record.boot == stream.last_boot
-        bound = 0 if same_boot else -(-rate * (bin_start - start) // 60)
-        return [Gap(site, stream.node, silence.reason if silence else "dark", start, bin_start, bound)]
+    def _before(self, stream: Stream) -> Stream:
+        """Whose time this stream carries on: its own, or that of the log that the node had before it was wiped."""
+        if stream.last_bin:
+            return stream
+        others = [other for other in self._streams.values() if other.node == stream.node and other.last_bin]
+        return max(others, key=lambda other: other.last_bin, default=stream)
 
     # -- small things
 
@@ -305,11 +276,11 @@ class Session:
             stream = self._streams[node, incarnation] = Stream(node, incarnation)
         return stream
 
-    def _witness(self, stream: Stream, received: Received, boot: int, uptime_s: int) -> None:
-        known = stream.boots.get(boot) or BootState(stream.node, stream.incarnation, boot)
-        stream.boots[boot] = replace(known, epoch_ms=received.received_ms - uptime_s * 1000)
-        while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again; what proves the totals stays
-            del stream.boots[next(number for number in stream.boots if number not in (stream.last_boot, boot))]
+    def _has_rival(self, stream: Stream, received: Received) -> bool:
+        """Whether a node of the same number but another log is at work on another link: the first one keeps the number."""
+        others = [other for other in self._streams.values() if other.node == stream.node and other is not stream]
+        heard_of = [other.heard for other in others if other.heard is not None and other.heard.link != received.link]
+        return any(abs(received.received_ms - heard.at_ms) < RIVAL_MS for heard in heard_of)
 
     def _greet(self, stream: Stream, received: Received) -> list[Effect]:
         # The first payload on a link since the gateway started: the node may be waiting for a sign of life.
@@ -354,8 +325,3 @@ class Session:
 def _is_tag(name: str) -> bool:
     """What may become a tag of the database: it cannot be escaped by everyone who reads it."""
     return len(name) <= streetwire.MAX_NAME and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
-
-
-def _is_after(boot: int, other: int) -> bool:
-    """Boot numbers count modulo 2**16."""
-    return 0 < (boot - other) % 0x10000 < 0x8000

@@ -19,8 +19,8 @@ from gateway import config
 from gateway.config import Config
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, DeviceError, PermissionDenied, StoreError
+from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
-from gateway.session import EARLIEST_S
 from gateway.version import VERSION
 from gateway.window import COMPILED
 from gateway.words import Say

@@ -24,6 +24,7 @@ from tests.gateway.ptys import Line, until
 TOML = """
 [gateway]
 state_dir = "{state}"
+keep_received_days = 40
 page = "{page}"
 [serial]
 ports = [{ports}]
@@ -92,7 +93,7 @@ class Gateway:
 
     def records(self) -> list[int]:
         """Sequence numbers that are committed."""
-        return [seq for (seq,) in self.rows("SELECT seq FROM received ORDER BY seq")]
+        return [seq for (seq,) in self.rows("SELECT seq FROM received WHERE seq > 0 ORDER BY seq")]
 
     def stored(self) -> dict[int, int]:
         """What the file uplink holds: time -> count."""

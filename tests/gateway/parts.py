@@ -74,7 +74,7 @@ class Desk:
 
     def __init__(self, path: Path | str = ":memory:", rules_=None) -> None:
         self.rules = rules_ or rules()
-        self.store = Store(Path(path))
+        self.store = Store(Path(path), keeps_received=True)
         self.session = Session(self.rules)
         self.now_s = T0
 

@@ -107,10 +107,10 @@ def test_a_clock_that_goes_back_a_little_takes_nothing_back(step_s):
 
 
 def test_a_count_in_full():
-    point = pipeline.passages_point(bin_(T0, 3, 4, 60, rev=2, revised_at=T0 + 99, q=Q_TIME_HELD))
+    point = pipeline.passages_point(bin_(T0, 3, 4, 60, rev=2, revised_at=T0 + 99, q=Q_TIME_HELD, incarnation=2**32 - 1, seq=9))
     assert schema.render(point) == (
         b"passages,site=bahnhof,node=tr-a3f1c2,sensor=radar count=7i,count_ab=3i,count_ba=4i,period_s=60i,coverage=1.0,"
-        b"q=%di,rev=2i,revised_at=1800000099i,schema=1i 1800000000" % (Q_TIME_HELD | Q_UNCALIBRATED)
+        b"q=%di,rev=2i,revised_at=1800000099i,schema=1i,incarnation=4294967295i,seq=9i 1800000000" % (Q_TIME_HELD | Q_UNCALIBRATED)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import config
 from gateway.errors import StoreError
-from gateway.model import Counted, DeadLetter, OutboxState, Series
+from gateway.model import CountBin, Counted, DeadLetter, OutboxState, Series
 from gateway.reading import Reader
 from gateway.store import SENT, Store
 from gateway.view import Now
@@ -59,7 +59,7 @@ def test_a_nodes_minutes_in_order_and_missing_ones_are_missing(store, reader):
 
 def test_it_reads_while_a_transaction_is_open_and_cannot_write(store, reader):
     fill(store, 1)
-    with store._transaction():
+    with store.transaction():
         store._db.execute("DELETE FROM bins")
         assert reader.since(T0) == {SERIES: Counted(T0, 1, 0, 60)}
     assert reader.since(T0) == {}
@@ -85,13 +85,13 @@ def test_it_sees_what_is_committed_while_the_gateway_goes_on(tmp_path, store):
 def test_it_cannot_write(tmp_path, store):
     reader = Reader(tmp_path / "store.db")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader._db.execute("DELETE FROM outbox")
+        reader._db.execute("DELETE FROM bins")
     reader.close()
 
 
 def test_it_waits_for_nobody_who_writes(tmp_path, store):
-    with store._transaction():
-        store._db.execute("INSERT INTO dead_letters(line, reason, at) VALUES('l', 'r', 1)")
+    with store.transaction():
+        store._db.execute("INSERT INTO dead_letters VALUES(NULL, 'passages', 1, 1, 'l', 'r', 1)")
         reader = Reader(tmp_path / "store.db")
         assert reader.outbox().dead_letters == 0
     assert reader.outbox().dead_letters == 1
@@ -187,8 +187,8 @@ def test_a_folder_that_has_gone_is_an_error_of_the_store(store, watch, monkeypat
 
 
 def test_two_sensors_of_one_minute_are_one_row_with_all_their_flags(store, reader):
-    store._db.execute("INSERT INTO bins VALUES('bahnhof', ?, 'radar', ?, 3, 1, 60, 8, 0, 0)", (NAME, T0))
-    store._db.execute("INSERT INTO bins VALUES('bahnhof', ?, 'tof', ?, 2, 0, 40, 16, 0, 0)", (NAME, T0))
+    for sensor, counted in (("radar", (3, 1, 60, 8)), ("tof", (2, 0, 40, 16))):
+        store.put_bin(CountBin(Series("bahnhof", NAME, sensor), T0, *counted, 0, 0), SENT)
     assert reader.counts_of(NAME, T0, T0 + 60) == [(T0, 5, 1, 60, 24)]
     assert reader.counts_of(NAME, T0 - 60, T0) == []
 

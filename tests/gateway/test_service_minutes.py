@@ -15,8 +15,9 @@ import pytest
 from gateway import sending
 from gateway import service as room
 from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
+from gateway.keeping import KEEP_S
 from gateway.model import Gap
-from gateway.store import KEEP_S, SENT
+from gateway.store import SENT
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
 from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
@@ -174,7 +175,7 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
             return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
 
     monkeypatch.setattr(sending, "_log", Log())
-    away, there = Answer(Outcome.RETRY, "away"), Answer(Outcome.STORED)
+    away, there = Answer(Outcome.RETRY, "away", status=503), Answer(Outcome.STORED)
     answers = [away, away, away, there, away, away, there]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)
 

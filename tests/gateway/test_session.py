@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streetwire
+from gateway import moments
 from gateway import session as room
 from gateway.model import Accept, GiveTime, Note, Passport, Received, Status
 from gateway.session import Session
@@ -151,11 +152,11 @@ def test_a_record_from_the_future_is_refused_until_its_time_has_come(desk):
 def test_a_gateway_without_time_accepts_nothing_and_keeps_nothing():
     desk = Desk()
     for message in (hello(), minute(1, T0), live()):
-        effects = desk.hear(message, room.EARLIEST_S - 1)
+        effects = desk.hear(message, moments.EARLIEST_S - 1)
         assert not [e for e in effects if not isinstance(e, Note)]
     assert desk.session.dropped == {"gateway has no time": 3}
-    desk.hear(hello(), room.EARLIEST_S)
-    assert acked(desk.hear(minute(1, room.EARLIEST_S), room.EARLIEST_S + 60)) == 1
+    desk.hear(hello(), moments.EARLIEST_S)
+    assert acked(desk.hear(minute(1, moments.EARLIEST_S), moments.EARLIEST_S + 60)) == 1
 
 
 def test_a_record_of_a_time_without_a_site_is_kept_on_the_node():
@@ -221,7 +222,7 @@ def test_any_messages_are_heard_and_stored_and_no_bin_is_before_the_first_street
     desk = Desk()
     for message in messages:
         desk.hear(message, T0)
-    assert all(room.EARLIEST_S <= start <= T0 + room.FUTURE_S for start in desk.counts())
+    assert all(moments.EARLIEST_S <= start <= T0 + room.FUTURE_S for start in desk.counts())
     desk.store.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import streetwire
-from gateway import model, session
+from gateway import model
 from gateway.model import Accept
 from tests.gateway.parts import INCARNATION, NODE, T0, Desk, acked, hello, live, minute, of_kind
 
@@ -28,11 +28,11 @@ def test_the_minute_that_the_node_names_is_taken_as_it_is(desk):
 
 
 def test_the_first_minute_that_is_believed(desk):
-    assert placed(desk.hear(minute(1, session.EARLIEST_S), T0 + 100)) == (session.EARLIEST_S, 0)
+    assert placed(desk.hear(minute(1, moments.EARLIEST_S), T0 + 100)) == (moments.EARLIEST_S, 0)
 
 
 def test_a_minute_named_before_the_first_street_is_no_name(desk):
-    start, q = placed(desk.hear(minute(1, session.EARLIEST_S - 60, uptime_end_s=60), T0 + 100))
+    start, q = placed(desk.hear(minute(1, moments.EARLIEST_S - 60, uptime_end_s=60), T0 + 100))
     assert (start, q) == (T0, model.Q_TIME_HELD)
 
 

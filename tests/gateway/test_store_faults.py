@@ -174,8 +174,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged_and_keeps_nothing_half(tmp_p
         (stream,) = store.streams()
         assert stream.watermark >= acknowledged
         assert stream.watermark % 7 == 0, "half a batch"
-        assert len(everything(store)["received"]) == stream.watermark
         assert sum(b.ab for b in store.count_bins_since(0)) == stream.watermark
-        assert all(state in (0, SENT) for *_, state in everything(store)["outbox"])
+        assert {state for *_, state in everything(store)["outbox"]} <= {0, SENT}
         acknowledged = stream.watermark
         store.close()

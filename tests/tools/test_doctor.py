@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
-from gateway.session import EARLIEST_S
 from gateway.store import Store
 from tests.gateway.ptys import Line
 from tests.real_parts import needs

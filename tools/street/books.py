@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.model import node_name
-from gateway.store import QUEUED, SENT
+from gateway.store import AUDITED, QUEUED, SENT
 from gateway.words import Say
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def close(
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
         expected = _expected(posts, db)
-        points = db.execute("SELECT count(*) FROM outbox WHERE state = ?", (SENT,)).fetchone()[0]
+        points = db.execute("SELECT count(*) FROM outbox WHERE state IN (?, ?)", (SENT, AUDITED)).fetchone()[0]
         dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
         fingerprint = _fingerprint(db)
     counted = _counted(posts)
@@ -102,7 +102,7 @@ def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
     """What the server must hold: every record the witnesses heard, in the minute that it names or was placed in."""
     placed: dict[tuple[int, int, int], int] = {
         (node, incarnation, seq): start
-        for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received")
+        for node, incarnation, seq, start in db.execute("SELECT node, incarnation, seq, bin_start FROM received WHERE seq > 0")
     }
     expected: Bins = Counter()
     for post in posts:
@@ -120,7 +120,7 @@ def _on_server(reader: Uplink, from_s: int, to_s: int) -> tuple[Bins, int]:
     for row in reader.read("passages", from_s, to_s):
         stored[row.tags["node"], row.time_s, "ab"] += _number(row, "count_ab")
         stored[row.tags["node"], row.time_s, "ba"] += _number(row, "count_ba")
-    flagged = sum(_number(row, "people") for row in reader.read("losses", from_s, to_s))
+    flagged = sum(_number(row, "bound") for row in reader.read("losses", from_s, to_s))
     open_gaps = [row for row in reader.read("gaps", from_s, to_s) if not _number(row, "resolved")]
     return stored, flagged + sum(max(0, _number(row, "bound")) for row in open_gaps)
 

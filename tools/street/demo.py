@@ -145,6 +145,7 @@ class Street:
         # JSON's strings are strings of TOML too, whatever a folder is called.
         ports = json.dumps([post.cable.link.removeprefix("serial:") for post in self.posts])
         text = f'[gateway]\nid = "demo"\nstate_dir = {json.dumps(str(self.folder / "state"))}\nlog = "json"\ntimezone = "UTC"\n'
+        text += "keep_received_days = 40\n"
         text += f'page = "127.0.0.1:{self.plan.port}"\n' if self.plan.port else 'page = "off"\n'
         text += f"[serial]\nports = {ports}\n[uplink]\n{self.server.toml()}"
         for index, post in enumerate(self.posts):

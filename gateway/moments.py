@@ -1,0 +1,76 @@
+"""When things happened at a node: which minute a record belongs to, and what time it was at an uptime. Pure.
+
+Theory of operation
+    A node knows its uptime, and UTC once it has been told. What the gateway hears from a boot ties that boot's uptime to the
+    gateway's steady clock, which nobody sets: a message can come late but never early, so the earliest tie of the last
+    minutes is the best one. UTC is added only when it is needed, by the wall clock of that moment: whatever the gateway
+    believed the time to be when it heard the node, does not matter.
+    A bin is assigned once. The node names the minute; a record without one is placed by uptime, else behind its predecessor, and
+    flagged either way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streetwire
+from gateway.model import PERIOD_S, Q_TIME_HELD, Q_TIME_UNKNOWN, BootState, Moment, Received, Stream
+
+EARLIEST_S = 1_704_067_200  # 2024-01-01: no street was counted before, so a clock that says so is not set
+BETTER_FOR_MS = 600_000  # a node's crystal drifts: older ties give way to later ones
+MAX_BOOTS = 8
+
+
+def has_time(received: Received) -> bool:
+    """Whether the gateway knows what time it is."""
+    return received.received_ms >= EARLIEST_S * 1000
+
+
+def steady(received: Received) -> int:
+    return received.received_ms if received.steady_ms is None else received.steady_ms
+
+
+def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> None:
+    """This boot had this uptime when this was received."""
+    now_ms = steady(received)
+    known, heard = stream.moments.get(boot), Moment(now_ms - uptime_s * 1000, now_ms)
+    if known is None or heard.epoch_ms < known.epoch_ms or now_ms - known.at_ms > BETTER_FOR_MS:
+        stream.moments[boot] = heard
+    state = stream.boots.get(boot) or BootState(stream.node, stream.incarnation, boot)
+    stream.boots[boot] = replace(state, epoch_ms=epoch_ms(stream, boot, received)) if has_time(received) else state
+    while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again; what proves the totals stays
+        del stream.boots[next(number for number in stream.boots if number not in (stream.last_boot, boot))]
+    for number in [number for number in stream.moments if number not in stream.boots]:
+        del stream.moments[number]
+
+
+def epoch_ms(stream: Stream, boot: int, received: Received) -> int:
+    """UTC at uptime zero of a boot, as known when this was received; 0 where it is not."""
+    moment = stream.moments.get(boot)
+    if moment is not None and has_time(received):
+        return moment.epoch_ms + received.received_ms - steady(received)
+    state = stream.boots.get(boot)
+    return state.epoch_ms if state is not None else 0
+
+
+def place(stream: Stream, record: streetwire.Record, received: Received) -> tuple[int, int]:
+    """(bin, quality bits) of a record whose own time, if it has one, is not to be believed."""
+    newest = received.received_ms // (PERIOD_S * 1000) * PERIOD_S
+    epoch = epoch_ms(stream, record.boot, received)
+    if epoch:
+        # Whatever delayed the moment that was witnessed, a record is over when it arrives.
+        middle_ms = min(epoch + record.uptime_end_s * 1000, received.received_ms) - record.covered_s * 500
+        if middle_ms >= EARLIEST_S * 1000:
+            return middle_ms // (PERIOD_S * 1000) * PERIOD_S, Q_TIME_HELD
+    after = stream.last_bin + PERIOD_S if stream.last_bin else newest
+    return min(after, newest), Q_TIME_UNKNOWN
+
+
+def place_open_minute(stream: Stream, state: BootState, received: Received) -> tuple[int, int]:
+    """(bin, quality bits) of the minute that was open when a boot was heard last."""
+    newest = received.received_ms // (PERIOD_S * 1000) * PERIOD_S
+    epoch = epoch_ms(stream, state.boot, received)
+    middle_ms = epoch + state.live_uptime_s * 1000 - state.live_covered_s * 500
+    if epoch and EARLIEST_S * 1000 <= middle_ms <= received.received_ms:
+        return middle_ms // (PERIOD_S * 1000) * PERIOD_S, 0
+    return min(stream.last_bin + PERIOD_S if stream.last_bin else newest, newest), Q_TIME_UNKNOWN

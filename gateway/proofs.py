@@ -1,0 +1,189 @@
+"""What is missing, proved from totals and bounded by time. Pure.
+
+Theory of operation
+    Within a boot, a record's totals minus its own share must equal the totals of the record before it; the difference is
+    people whose record is gone, exactly.
+    A boot that has ended leaves its open minute in no record. What its live totals told beyond its last record is salvaged:
+    those people get the minute in which they were told. What they did not tell is bounded: a node closes a minute after 60 s,
+    so at most the rest of that minute was counted unseen, and no longer than until the next boot began. A boot of which nothing
+    was heard can have hidden one minute.
+    Minutes without a record are a gap, whatever was the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streetwire
+from gateway import heard, moments
+from gateway.model import (
+    PERIOD_S,
+    Q_SIMULATED,
+    BootState,
+    Effect,
+    Gap,
+    Loss,
+    Note,
+    Received,
+    Salvage,
+    Stream,
+    node_name,
+)
+
+MINUTE_S = 62  # within so many seconds an open minute is on flash: 60, a beat, and the seconds that uptimes leave out
+MARGIN_S = 2  # of ties between uptimes and the gateway's clock
+LIVE_TICK_S = 18  # between two live messages at most: a tick, and what a step of the clock adds to one
+TOTALS = streetwire.TOTAL_MASK + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record goes, and how many people can pass there in a minute."""
+
+    site: str
+    bin_start: int
+    rate: int
+
+    def people_in(self, seconds: int) -> int:
+        """The most that can have passed."""
+        return -(-self.rate * seconds // 60)
+
+
+def prove(
+    stream: Stream, before: Stream, record: streetwire.Record, place: Place, missing: int, silence: Gap | None, received: Received
+) -> list[Effect]:
+    """What this record says about people and minutes before it. `before` is the stream whose time it carries on, another one
+    where the node was wiped; `missing` are the people of its own boot that no record holds; `silence` ends with it."""
+    effects: list[Effect] = []
+    if silence is not None:  # over, whatever comes of the minutes in it
+        now_s = received.received_ms // 1000
+        until_s = max(silence.start_s, min(place.bin_start, now_s))
+        effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
+    if place.bin_start <= stream.adopted_s:  # of this time another store has kept the books
+        return effects
+    if before is not stream:
+        last = [state for boot, state in before.boots.items() if boot == before.last_boot]
+        effects += _settle(before, last, place, MINUTE_S if last else 0, "wiped", received)
+    ended = ended_boots(stream, record.boot)
+    effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
+    if missing:
+        effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, missing, missing))
+    missed = gap(stream, before, record, place)
+    if missed is not None:
+        effects.append(missed)
+    losses = [effect for effect in effects if isinstance(effect, Loss)]
+    return [*effects, *(_note(loss) for loss in losses)]
+
+
+def _settle(
+    stream: Stream, ended: list[BootState], place: Place, unseen_s: int, reason: str, received: Received
+) -> list[Effect]:
+    """Closes boots that have ended: what their live totals told goes into their minutes, the rest is bounded."""
+    effects: list[Effect] = []
+    at_s = stream.last_bin + PERIOD_S if stream.last_bin else place.bin_start
+    for state in ended:
+        found = salvage(stream, state, place, received)
+        if found is not None and found.bin_start > stream.adopted_s:
+            effects.append(found)
+            at_s = found.bin_start
+            stream.last_bin = max(stream.last_bin, at_s)
+        stream.boots[state.boot] = settled(state)
+        effects.append(stream.boots[state.boot])
+    bound = place.people_in(unseen_s)
+    if bound:
+        effects.append(Loss(place.site, stream.node, reason, min(at_s, place.bin_start), -1, bound))
+    return effects
+
+
+def _note(loss: Loss) -> Note:
+    about = {"node": node_name(loss.node), "reason": loss.reason, "people": loss.people, "bound": loss.bound}
+    return Note("warning", "people lost", about)
+
+
+def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
+    """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
+    known = stream.boots.get(record.boot)
+    if known is None and stream.adopted_s and not stream.watermark:
+        return 0, 0  # another store has kept the books so far: the totals begin here
+    before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
+    ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
+    ba = (record.total_ba - record.d_ba - before_ba) % TOTALS
+    return None if max(ab, ba) >= TOTALS // 2 else (ab, ba)
+
+
+def ended_boots(stream: Stream, boot: int) -> list[BootState]:
+    """Records come in the order of boots: with the first of a new one, all before it have said what they ever will. Those
+    before the last accepted record have been settled already."""
+    if stream.last_boot == boot:
+        return []
+    return [
+        state
+        for number, state in sorted(stream.boots.items(), key=lambda pair: (boot - pair[0]) % 0x10000, reverse=True)
+        if is_after(boot, number) and (stream.last_boot in (-1, number) or is_after(number, stream.last_boot))
+    ]
+
+
+def salvage(stream: Stream, state: BootState, place: Place, received: Received) -> Salvage | None:
+    """What only the live totals of an ended boot know."""
+    ab, ba = (max(0, people) for people in open_people(state))
+    if not ab + ba or stream.passport is None:
+        return None
+    bin_start, q = moments.place_open_minute(stream, state, received)
+    q |= Q_SIMULATED if stream.passport.is_simulated else 0
+    return Salvage(
+        stream.node, stream.incarnation, state.boot, place.site, bin_start, stream.passport.count_sensor, ab, ba,
+        state.live_covered_s, q, received.received_ms,
+    )  # fmt: skip
+
+
+def open_people(state: BootState) -> tuple[int, int]:
+    """What the live totals know beyond the last record, per direction."""
+    return heard.minus(state.live_ab, state.total_ab), heard.minus(state.live_ba, state.total_ba)
+
+
+def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:
+    """For how many seconds boots that have ended may have counted people of whom nothing is known."""
+    unheard = (boot - stream.last_boot) % 0x10000 - 1 - sum(1 for state in ended if state.boot != stream.last_boot)
+    hidden_s = MINUTE_S * max(0, unheard) if stream.last_boot >= 0 else 0
+    began_ms = moments.epoch_ms(stream, boot, received)
+    for state, following in zip(ended, [*ended[1:], None], strict=True):
+        known_s = max(state.end_uptime_s, state.live_uptime_s)
+        rest_s = state.end_uptime_s + MINUTE_S - known_s
+        rest_s = rest_s if rest_s > 0 else LIVE_TICK_S  # a minute that its flash did not take
+        next_ms = moments.epoch_ms(stream, following.boot, received) if following else began_ms
+        hidden_s += _until(next_ms, moments.epoch_ms(stream, state.boot, received), known_s, rest_s)
+    if ended and began_ms:
+        first = ended[0]
+        known_s = max(first.end_uptime_s, first.live_uptime_s)
+        hidden_s = _until(began_ms, moments.epoch_ms(stream, first.boot, received), known_s, hidden_s)
+    return hidden_s
+
+
+def _until(began_ms: int, epoch_ms: int, known_s: int, at_most_s: int) -> int:
+    # From the uptime up to which a boot is known to the moment at which another began.
+    if not (began_ms and epoch_ms):
+        return at_most_s
+    return min(at_most_s, max(0, -(-(began_ms - epoch_ms) // 1000) - known_s + MARGIN_S))
+
+
+def gap(stream: Stream, before: Stream, record: streetwire.Record, place: Place) -> Gap | None:
+    """Minutes without a record before this one. Within one boot the totals have told how many people they held; across a boot the
+    node may have been dark."""
+    start_s = before.last_bin + PERIOD_S
+    if not before.last_bin or place.bin_start <= start_s:
+        return None
+    if record.boot == stream.last_boot:
+        return Gap(place.site, stream.node, "given_up", start_s, place.bin_start, 0)
+    is_given_up = stream.first_held > stream.watermark + 1 and stream.watermark > 0
+    reason = "wiped" if before is not stream else "given_up" if is_given_up else "dark"
+    return Gap(place.site, stream.node, reason, start_s, place.bin_start, place.people_in(place.bin_start - start_s))
+
+
+def settled(state: BootState) -> BootState:
+    """A boot of which nothing is open any more."""
+    return replace(state, live_ab=state.total_ab, live_ba=state.total_ba, live_uptime_s=0, live_covered_s=0)
+
+
+def is_after(boot: int, other: int) -> bool:
+    """Boot numbers count modulo 2**16."""
+    return 0 < (boot - other) % 0x10000 < 0x8000

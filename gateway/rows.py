@@ -1,0 +1,120 @@
+"""What is published, row by row: count bins, climate bins, and facts of any other measurement. Each row proves itself when read.
+
+Within a transaction where something is put; SQL numbers a series once, and the rest of the gateway knows it by its names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway import schema
+from gateway.database import Database
+from gateway.model import ClimateBin, CountBin, Series
+from gateway.tables import QUEUED, check_of
+
+_BIN = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, crc FROM bins"
+_CLIMATE = "SELECT start, series, temperature, humidity, n, q, rev, revised_at, crc FROM climate"
+
+
+class Rows(Database):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._series: dict[Series, int] = {}
+        self._series_of: dict[int, Series] = {}
+        self._learn_series()
+
+    def _learn_series(self) -> None:
+        self._series.clear()
+        for row in self.read("SELECT id, site, node, sensor, crc FROM series"):
+            id_, *names, _ = self.whole(row)
+            self._know(Series(*names), id_)
+
+    def _rolled_back(self) -> None:
+        self._learn_series()  # those of the transaction are gone with it
+
+    # -- reading
+
+    def count_bin(self, series: Series, start_s: int) -> CountBin | None:
+        rows = self.read(f"{_BIN} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
+        return self._count_bin(rows[0]) if rows else None
+
+    def _count_bin(self, row: Sequence[int]) -> CountBin:
+        start, id_, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, _ = self.whole(row)
+        return CountBin(self._series_of[id_], start, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, period_s)
+
+    def climate_bin(self, series: Series, start_s: int) -> ClimateBin | None:
+        rows = self.read(f"{_CLIMATE} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
+        return self._climate_bin(rows[0]) if rows else None
+
+    def _climate_bin(self, row: Sequence[int]) -> ClimateBin:
+        start, id_, *values, _ = self.whole(row)
+        return ClimateBin(self._series_of[id_], start, *values)
+
+    def climate_since(self, start_s: int, end_s: int) -> list[ClimateBin]:
+        """All climate bins that begin at or after `start_s` and before `end_s`, oldest first."""
+        return [self._climate_bin(row) for row in self.read(f"{_CLIMATE} WHERE start >= ? AND start < ?", (start_s, end_s))]
+
+    def count_bins_since(self, start_s: int, end_s: int = 1 << 62) -> list[CountBin]:
+        """All count bins that begin at or after `start_s` and before `end_s`, oldest first."""
+        return [self._count_bin(row) for row in self.read(f"{_BIN} WHERE start >= ? AND start < ?", (start_s, end_s))]
+
+    # -- writing
+
+    def put_bin(self, bin_: CountBin, state: int) -> None:
+        """Writes the row as it is. Within a transaction."""
+        row = (
+            bin_.start_s, self.series_id(bin_.series), bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev,
+            bin_.revised_at, bin_.incarnation, bin_.seq,
+        )  # fmt: skip
+        self._db.execute("INSERT OR REPLACE INTO bins VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, state, check_of(*row)))
+
+    def put_climate(self, bin_: ClimateBin, state: int) -> None:
+        """Writes the row as it is. Within a transaction."""
+        row = (
+            bin_.start_s, self.series_id(bin_.series), bin_.temperature_centi_sum, bin_.humidity_half_sum, bin_.n, bin_.q,
+            bin_.rev, bin_.revised_at,
+        )  # fmt: skip
+        self._db.execute("INSERT OR REPLACE INTO climate VALUES(?,?,?,?,?,?,?,?,?,?)", (*row, state, check_of(*row)))
+
+    def series_id(self, series: Series) -> int:
+        """Its number in the tables, made where it has none. Within a transaction."""
+        id_ = self._series.get(series)
+        if id_ is None:
+            names = (series.site, series.node, series.sensor)
+            found = self._db.execute("SELECT id FROM series WHERE site=? AND node=? AND sensor=?", names).fetchone()
+            if found is None:
+                found = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()
+                self._db.execute("INSERT INTO series VALUES(?,?,?,?,?)", (*found, *names, check_of(*found, *names)))
+            id_ = found[0]
+            self._know(series, id_)
+        return id_
+
+    def _know(self, series: Series, id_: int) -> None:
+        self._series[series] = id_
+        self._series_of[id_] = series
+
+    def keep_fact(
+        self, measurement: str, tags: dict[str, str], time_s: int, fields: dict[str, Any], state: int = QUEUED
+    ) -> None:
+        """Writes a row of any other measurement. Within a transaction."""
+        key = json.dumps(schema.tags_of(measurement, tags))
+        text = json.dumps(fields)
+        row = self._db.execute("SELECT rev FROM facts WHERE measurement=? AND tags=? AND time=?", (measurement, key, time_s))
+        rev = (row.fetchone() or (-1,))[0] + 1
+        check = check_of(measurement, key, time_s, text, rev)
+        self._db.execute(
+            "INSERT INTO facts(measurement, tags, time, fields, rev, state, crc) VALUES(?1,?2,?3,?4,?5,?6,?7) "
+            "ON CONFLICT DO UPDATE SET fields = ?4, rev = ?5, state = ?6, crc = ?7",
+            (measurement, key, time_s, text, rev, state, check),
+        )
+
+    def fact(self, measurement: str, tags: dict[str, str], time_s: int) -> dict[str, Any] | None:
+        """Its fields, None where there is no such row."""
+        rows = self.read(
+            "SELECT measurement, tags, time, fields, rev, crc FROM facts WHERE measurement=? AND tags=? AND time=?",
+            (measurement, json.dumps(schema.tags_of(measurement, tags)), time_s),
+        )
+        return json.loads(self.whole(rows[0])[3]) if rows else None

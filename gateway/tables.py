@@ -1,0 +1,64 @@
+"""The store's tables, and the check that each of its rows carries.
+
+Theory of operation
+    `bins` and `climate` hold what is published, minute by minute; `facts` everything else that is. `state` says how far a row
+    has got: what waits is found by a partial index, so an outbox of its own is not needed. A row's `crc` is over everything
+    in it but its state; SQLite notices a damaged page, but not a bit in a number.
+    `streams`, `boots` and `silences` are what the session knows. `received` is filled only by choice.
+"""
+
+from __future__ import annotations
+
+import struct
+from binascii import crc32
+
+QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
+VERSION = 2
+
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS streams(
+    node INTEGER, incarnation INTEGER, watermark INTEGER NOT NULL DEFAULT 0, last_bin INTEGER NOT NULL DEFAULT 0,
+    last_boot INTEGER NOT NULL DEFAULT -1, passport TEXT, adopted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(node, incarnation)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boots(
+    node INTEGER, incarnation INTEGER, boot INTEGER, state TEXT NOT NULL,
+    PRIMARY KEY(node, incarnation, boot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS silences(node INTEGER PRIMARY KEY, gap TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS series(
+    id INTEGER PRIMARY KEY, site TEXT NOT NULL, node TEXT NOT NULL, sensor TEXT NOT NULL, crc INTEGER NOT NULL,
+    UNIQUE(site, node, sensor));
+CREATE TABLE IF NOT EXISTS bins(
+    start INTEGER, series INTEGER, period_s INTEGER NOT NULL, ab INTEGER NOT NULL, ba INTEGER NOT NULL,
+    covered_s INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY(start, series)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS climate(
+    start INTEGER, series INTEGER, temperature INTEGER NOT NULL, humidity INTEGER NOT NULL,
+    n INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
+    state INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts(
+    id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
+    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, tags, time));
+CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
+CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
+CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
+CREATE TABLE IF NOT EXISTS dead_letters(
+    id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, ref INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
+    reason TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS received(
+    id INTEGER PRIMARY KEY, committed_s INTEGER NOT NULL, node INTEGER NOT NULL, incarnation INTEGER NOT NULL,
+    seq INTEGER NOT NULL, site TEXT NOT NULL, bin_start INTEGER NOT NULL, count_sensor TEXT NOT NULL,
+    climate_sensor TEXT NOT NULL, q INTEGER NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE VIEW IF NOT EXISTS outbox AS
+    SELECT 'passages' AS measurement, series AS ref, start AS time, rev, state FROM bins
+    UNION ALL SELECT 'climate', series, start, rev, state FROM climate
+    UNION ALL SELECT measurement, id, time, rev, state FROM facts;
+PRAGMA user_version = {VERSION};
+"""
+
+
+def check_of(*values: int | str) -> int:
+    """The check of a row: CRC-32 over its values in their order."""
+    numbers = [value if isinstance(value, int) else crc32(value.encode()) for value in values]
+    return crc32(struct.pack(f"<{len(numbers)}q", *numbers))
