@@ -132,6 +132,20 @@ def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds")
     return run_bench(seconds)
 
 
+def simulate(
+    *,
+    schedules: Annotated[int, Parameter(help=t("help.simulate-schedules"), converter=_whole)] = 100,
+    seed: Annotated[int, Parameter(help=t("help.simulate-seed"), converter=_whole)] = 1,
+    mutant: Annotated[str | None, Parameter(help=t("help.simulate-mutant"))] = None,
+    list_mutants: Annotated[bool, Parameter(negative="", help=t("help.simulate-list"))] = False,
+) -> int:
+    from tools import simulate_command
+
+    if list_mutants:
+        return simulate_command.list_mutants()
+    return simulate_command.run_simulate(schedules, seed, mutant)
+
+
 # "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
@@ -139,6 +153,7 @@ COMMANDS = {
     "doctor": doctor,
     "config check": config_check,
     "config schema": config_schema,
+    "simulate": simulate,
     "bench page": bench_page,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
