@@ -184,6 +184,7 @@ def test_every_status_has_a_cause_and_404_alone_means_missing():
     "page",
     [
         b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}',
+        b'{"results": [{"series": [{"partial": true, "columns": [], "values": []}]}]}',
         b"", b"\xff", b"[" * 100_000,
     ],
 )  # fmt: skip
