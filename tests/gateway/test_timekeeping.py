@@ -30,7 +30,8 @@ def test_once_told_is_enough():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="adjtimex is Linux")
 @pytest.mark.parametrize(("state", "is_right"), [(0, True), (1, True), (4, True), (5, False), (-1, False)])
 def test_what_the_kernel_says(monkeypatch, state, is_right):
-    monkeypatch.setattr(timekeeping.ctypes, "CDLL", lambda _name: type("libc", (), {"adjtimex": staticmethod(lambda _buffer: state)}))
+    libc = type("libc", (), {"adjtimex": staticmethod(lambda _buffer: state)})
+    monkeypatch.setattr(timekeeping.ctypes, "CDLL", lambda _name: libc)
     assert timekeeping.is_synchronised() is is_right
 
 
