@@ -64,6 +64,10 @@ class GatewayConfig(_Section):
     ] = 0
 
     page: Annotated[str, Field(description="address of the live page, 127.0.0.1:8377; off for none")] = "127.0.0.1:8377"
+    clock: Annotated[
+        Literal["system", "ntp"],
+        Field(description="system: believe this machine's clock; ntp: accept nothing before NTP has set it (a Pi without a clock)"),
+    ] = "system"
     timezone: Annotated[str, Field(description="where a day on the page begins and ends")] = "Europe/Berlin"
 
     _state_dir = field_validator("state_dir", mode="before")(_path)

@@ -17,13 +17,14 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 import streetwire
-from gateway import adoption, keeping, pipeline
-from gateway.auditing import Auditing
+from gateway import adoption, audits, keeping, pipeline, wishes
+from gateway.auditing import Audited, Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
+WISHES_S = 1.0
 PATIENCE_S = 900  # so long a new store waits for what the server has
 STOP_S = 5
+PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
 
 _log = structlog.get_logger("gateway")
@@ -55,7 +58,8 @@ T = TypeVar("T")
 
 
 class Service:
-    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order.
+    """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order. `steady`
+    is a clock in milliseconds that nobody sets; without one the other has to do.
 
     Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
     """
@@ -67,6 +71,7 @@ class Service:
         jitter: Callable[[], float] = random.random,
         systemd: Systemd | None = None,
         page_every_s: float = PAGE_EVERY_S,
+        steady: Clock | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -83,11 +88,11 @@ class Service:
             self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
             self._auditing = Auditing(
                 self._store, open_uplink(config.uplink, to_read=True), config.uplink, config.gateway.id, set(config.nodes),
-                self._now_s, self._in_store, self._wake_sending,
+                self._now_s, self._in_store, self._keep_audit,
             )  # fmt: skip
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
-            driver = open_driver(f"serial:{port}", clock)
+            driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
         self._may_accept = asyncio.Event()
         self._session = Session(self._rules())
@@ -111,21 +116,22 @@ class Service:
             self._may_accept.set()
         self._session = await self._stored_session()
         await self._rebuild_windows()
-        self._open_page()
         self._wake_sending()  # what an earlier run has left
         api = self._config.uplink.api if self._sending else "off"
         _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=api)
         if not (self.drivers and self._config.nodes):
             _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
         self._systemd.ready()
-        tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
+        tasks = [asyncio.create_task(driver.run(self._queue.put, self._call_nodes)) for driver in self.drivers.values()]
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
         if self._systemd.watchdog_s:
             tasks.append(asyncio.create_task(self._tell_that_we_live()))
         if self._sending is not None and self._auditing is not None:
             tasks.append(asyncio.create_task(self._sending.run()))
             tasks.append(asyncio.create_task(self._publish(self._sending, self._auditing)))
+            tasks.append(asyncio.create_task(self._grant_wishes(self._sending, self._auditing)))
         stopping = asyncio.create_task(self._stopping.wait())
+        await self._bring_page()
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
@@ -149,6 +155,28 @@ class Service:
         finally:
             patience.cancel()
 
+    def _keep_audit(self, found: Audited) -> None:
+        self._wake_sending()
+        try:
+            audits.keep(self._config.gateway.state_dir, found)
+        except OSError as error:
+            _log.error("audit not kept", problem=str(error))
+
+    async def _grant_wishes(self, sending: Sending, auditing: Auditing) -> None:
+        await sending.may_publish.wait()
+        while True:
+            await asyncio.sleep(WISHES_S)
+            for wish in wishes.take(self._config.gateway.state_dir):
+                _log.info("asked by a command", wish=wish)
+                try:
+                    if wish == wishes.AUDIT:
+                        await auditing.round()
+                    elif wish == wishes.RESEND:
+                        await self._in_store(self._store.exhume)
+                        sending.wake()
+                except StoreError as error:
+                    _log.error("wish not granted", wish=wish, problem=error.line())
+
     def stop(self) -> None:
         """Ends `run` after what is on the way has been committed. May be called by a signal handler."""
         self._stopping.set()
@@ -166,6 +194,23 @@ class Service:
                 loop.add_signal_handler(number, action)
             except NotImplementedError:  # Windows: the handler runs in the main thread, outside the loop
                 signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
+
+    # -- links
+
+    async def _call_nodes(self, link: str) -> None:
+        # A node that waits for an acknowledgement tries again after seconds, later after a minute: whoever opens a port speaks
+        # first. Which nodes are behind it is not known yet; a node ignores what is meant for another. Hello comes before the
+        # records, since it tells when the boot was that they are of.
+        try:
+            streams = await self._in_store(self._store.streams)
+        except StoreError as error:
+            _log.warning("nodes not called", link=link, problem=error.line())
+            return
+        for stream in streams:
+            for verb, argument in ((streetwire.SAY_HELLO, 0), (streetwire.RESEND_FROM, stream.watermark + 1)):
+                command = streetwire.Command(stream.node, stream.incarnation, verb, argument)
+                if not await self.drivers[link].send(command):
+                    return
 
     # -- intake
 
@@ -282,12 +327,20 @@ class Service:
     def now(self) -> Now:
         """What only the running gateway knows. Called in the service's loop."""
         trouble = self._sending.trouble if self._sending else None
-        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble)
+        audited = self._auditing.last if self._auditing else None
+        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble, audited)
 
     @property
     def page_url(self) -> str:
         """Empty where there is no page."""
         return self._page.url if self._page is not None and self._page.is_open else ""
+
+    async def _bring_page(self) -> None:
+        # Loading its packages takes a quarter as long as all the rest: nodes are heard before that.
+        if self._config.gateway.page_address is not None:
+            await asyncio.sleep(PAGE_AFTER_S)
+            await asyncio.to_thread(import_module, "gateway.page.server")
+            self._open_page()
 
     def _open_page(self) -> None:
         # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.

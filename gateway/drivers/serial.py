@@ -20,7 +20,7 @@ import structlog
 from aioserial import AioSerial
 
 import streetwire
-from gateway.drivers.base import Clock, Emit, LinkStats
+from gateway.drivers.base import Clock, Emit, LinkStats, Opened, say_nothing
 from gateway.errors import DeviceError, PermissionDenied
 from gateway.model import Received
 
@@ -34,13 +34,14 @@ _log = structlog.get_logger("serial")
 
 
 class SerialDriver:
-    """`rest` is the port, `/dev/ttyUSB0` or `COM3`."""
+    """`rest` is the port, `/dev/ttyUSB0` or `COM3`. `clock` is UTC, `steady` one that nobody sets, if there is one."""
 
-    def __init__(self, rest: str, clock: Clock) -> None:
+    def __init__(self, rest: str, clock: Clock, steady: Clock | None = None) -> None:
         self.link = f"serial:{rest}"
         self.stats = LinkStats()
         self._path = rest
         self._clock = clock
+        self._steady = steady or clock
         self._port: AioSerial | None = None
 
     def probe(self) -> None:
@@ -48,7 +49,7 @@ class SerialDriver:
         if Path(self._path).exists():
             self._open().close()
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
@@ -59,7 +60,7 @@ class SerialDriver:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
                 continue
-            await self._serve(port, emit)
+            await self._serve(port, emit, opened)
             if self.stats.rx_bytes:
                 pause_s = FIRST_PAUSE_S
             else:  # a port that opens and gives nothing would open for ever
@@ -79,7 +80,7 @@ class SerialDriver:
         self.stats.tx_bytes += len(frame)
         return True
 
-    async def _serve(self, port: AioSerial, emit: Emit) -> None:
+    async def _serve(self, port: AioSerial, emit: Emit, opened: Opened) -> None:
         deframer = streetwire.Deframer()
         stats = self.stats
         stats.opens += 1
@@ -89,11 +90,12 @@ class SerialDriver:
         stats.is_open = True
         _log.info("port open", link=self.link)
         try:
+            await opened(self.link)
             while True:
                 data = await port.read_async(max(1, min(port.in_waiting, MAX_READ)))
                 stats.rx_bytes += len(data)
                 for payload in deframer.feed(data):
-                    await emit(Received(payload, self.link, self._clock()))
+                    await emit(Received(payload, self.link, self._clock(), self._steady()))
                 stats.bad_frames = bad_before + deframer.bad_frames
         except (serial.SerialException, OSError, TypeError) as error:
             # TypeError: pyserial reads from a descriptor that a close on another thread has just taken away.

@@ -114,6 +114,20 @@ def test_the_time_is_that_of_the_sending(tmp_path, line):
     run(scenario())
 
 
+def test_a_node_heard_before_the_gateway_had_the_time_is_tied_by_the_steady_clock(tmp_path, line):
+    async def scenario():
+        utc = Clock(0)
+        async with Gateway(tmp_path, line, clock=utc, steady=Clock(0)) as gateway:
+            line.say(hello(uptime_s=90))
+            await until(lambda: gateway.service._session.dropped == {"gateway has no time": 1})
+            utc.set(T0 + 150)
+            line.say(hello(boot=2), minute(1, 0, 4, uptime_end_s=60))
+            await acked(line, 1)
+            assert gateway.rows("SELECT start, ab FROM bins") == [(T0 + 60, 4)]
+
+    run(scenario())
+
+
 def test_answers_go_to_the_link_that_asked(tmp_path, line):
     other = Line(tmp_path / "other")
 
@@ -162,6 +176,22 @@ def test_a_restart_goes_on_where_the_gateway_was(tmp_path, line):
             line.say(minute(1, T0, 3, total=(3, 0)), minute(2, T0 + 60, 2, total=(5, 0)))
             await acked(line, 2)
             await until(lambda: gateway.stored() == {T0: 3, T0 + 60: 2})
+
+    run(scenario())
+
+
+def test_a_gateway_that_opens_a_port_calls_the_nodes_that_it_knows(tmp_path, line):
+    async def scenario():
+        async with Gateway(tmp_path, line):
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+        line.listen().clear()
+        async with Gateway(tmp_path, line):  # and no node has said anything
+            await until(lambda: len(line.heard_of(streetwire.COMMAND)) == 2)
+        assert line.heard_of(streetwire.COMMAND) == [
+            streetwire.Command(NODE, INCARNATION, streetwire.SAY_HELLO, 0),
+            streetwire.Command(NODE, INCARNATION, streetwire.RESEND_FROM, 2),
+        ]
 
     run(scenario())
 
@@ -227,7 +257,7 @@ def test_a_driver_that_fails_ends_the_gateway_with_its_error(tmp_path, line):
     async def scenario():
         gateway = Gateway(tmp_path, line)
 
-        async def broken(_emit):
+        async def broken(_emit, _opened):
             await asyncio.sleep(0.05)
             raise ZeroDivisionError
 

@@ -11,6 +11,7 @@ import serial
 import streetwire
 from gateway.drivers import serial as room
 from gateway.drivers.serial import SerialDriver
+from gateway.drivers.table import open_driver
 from tests.gateway.drivers.serial_bench import ACK, PAYLOADS, Running, frames
 from tests.gateway.parts import INCARNATION, NODE, T0
 from tests.gateway.ptys import Line, end, run, until
@@ -49,6 +50,25 @@ def test_what_was_received_names_its_link_and_its_moment(line):
             await until(lambda: running.received)
             (received,) = running.received
             assert (received.payload, received.link, received.received_ms) == (b"hallo", f"serial:{line.path}", T0 * 1000)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("clocks", "steady_ms"), [((lambda: T0 * 1000, lambda: 7), 7), ((lambda: T0 * 1000,), T0 * 1000)])
+def test_the_moment_by_a_clock_that_nobody_sets_comes_along_and_is_utc_where_there_is_no_other(line, clocks, steady_ms):
+    async def scenario():
+        received = []
+
+        async def emit(item):
+            received.append(item)
+
+        driver = open_driver(f"serial:{line.path}", *clocks)
+        task = asyncio.create_task(driver.run(emit))
+        await until(lambda: driver.stats.is_open)
+        line.write(frames(b"hallo"))
+        await until(lambda: received)
+        assert (received[0].received_ms, received[0].steady_ms) == (T0 * 1000, steady_ms)
+        await end(task)
 
     run(scenario())
 
