@@ -29,8 +29,9 @@ import streetwire
 from gateway import config, service
 from gateway.drivers.base import Emit, LinkStats
 from gateway.errors import StoreError
-from gateway.model import Received, node_name
+from gateway.model import BootState, Passport, Received, node_name
 from gateway.service import Service
+from gateway.store import Store
 from tools.simulate.link import Cable
 from tools.simulate.server import Server, Uplink
 from tools.simulate.timeline import Killed, Loop, Timeline
@@ -138,10 +139,13 @@ class Gateway:
         self.kill()
         self._graveyard.clear()
 
-    # -- its clock, as the service asks for it
+    # -- its clocks, as the service asks for them
 
     def clock(self) -> int:
         return max(0, START_S * 1000 + self._timeline.now_ms + self.offset_ms)
+
+    def _receive(self, payload: bytes, link: str) -> Received:
+        return Received(payload, link, self.clock(), self._timeline.now_ms)
 
     # -- its files
 
@@ -171,6 +175,14 @@ class Gateway:
 
     def _new_generation(self) -> None:
         self.generation += 1
+
+    def knows(self, node: int, incarnation: int, boot: int, total: int) -> None:
+        """Before its first start: so far it has heard of this boot, and this was the total in each direction."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        store = Store(self._folder / "store.db")
+        passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
+        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total)], START_S)
+        store.close()
 
     # -- what can be asked of it
 
@@ -225,9 +237,9 @@ class Gateway:
     def _build(self, loop: Loop) -> Service:
         def open_driver(spec: str, _clock: object) -> _Driver:
             link = spec.partition(":")[2]
-            return _Driver(spec, self._cables[link], self.clock, self._said, lambda: loop.is_dead, self.step)
+            return _Driver(spec, self._cables[link], self._receive, self._said, lambda: loop.is_dead, self.step)
 
-        def open_uplink(_settings: object) -> Uplink:
+        def open_uplink(_settings: object, to_read: bool = False) -> Uplink:
             return Uplink(self._server, lambda: self._timeline.now_ms, loop.spend, self._faults)
 
         with patch.multiple(service, open_driver=open_driver, open_uplink=open_uplink), self._disk_below():
@@ -290,13 +302,13 @@ class _Driver:
     """The gateway's end of a cable, as `gateway.drivers` promise it."""
 
     def __init__(
-        self, link: str, cable: Cable, clock: Callable[[], int], said: Callable[[streetwire.Message], None],
+        self, link: str, cable: Cable, receive: Callable[[bytes, str], Received], said: Callable[[streetwire.Message], None],
         is_dead: Callable[[], bool], step: Callable[[], None],
     ) -> None:  # fmt: skip
         self.link = link
         self.stats = LinkStats(is_open=True)
         self._cable = cable
-        self._clock = clock
+        self._receive = receive
         self._said = said
         self._is_dead = is_dead
         self._step = step
@@ -310,7 +322,7 @@ class _Driver:
 
     def _hear(self, data: bytes) -> None:
         for payload in self._deframer.feed(data):
-            self._arrived.put_nowait(Received(payload, self.link, self._clock()))
+            self._arrived.put_nowait(self._receive(payload, self.link))
 
     async def send(self, message: streetwire.Message) -> bool:
         with suppress(Killed):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CUT_HIDES_S = 61
 SLACK_S = 6
 GAP_SLACK_S = 120
-UNKNOWN_ALLOWED = {"store_lost"}  # reasons whose people cannot be known
+UNKNOWN_ALLOWED = {"power_cut", "wiped"}  # reasons whose people cannot be known; their bound can
 GIVEN_UP = "given_up"  # exact from totals: no guess, however many
 _GUESSED = Q_TIME_HELD | Q_TIME_UNKNOWN
 _LINE = re.compile(r"passages,site=[^,]+,node=([^,]+),sensor=\S+ count=(\d+)i.* (\d+)")
@@ -204,7 +204,7 @@ def _sources(case: Case) -> Iterator[Violation]:
 
 def _unknowns(case: Case) -> Iterator[Violation]:
     for row in case.losses:
-        if (_bound(row) < 0 or _int(row, "people") < 0) and row.tags["reason"] not in UNKNOWN_ALLOWED:
+        if _bound(row) < 0 or (_int(row, "people") < 0 and row.tags["reason"] not in UNKNOWN_ALLOWED):
             yield Violation("unknown", case.name, {"reason": row.tags["reason"], "hour": row.time_s})
 
 

@@ -19,7 +19,7 @@ _WRAP = 1 << 28  # of running totals
 @dataclass(frozen=True)
 class NodePlan:
     """A device and its place. `sectors` of `sector_size` bytes are its flash; `ticks_before_wrap_ms` is where its tick counter
-    starts; `first_total` and `first_boot` are what its counters had reached before."""
+    starts; `first_total` and `first_boot` are what its counters had reached before, 0 where it is new."""
 
     number: int
     site: str
@@ -92,6 +92,7 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
 
 def _node(rng: Random, k: int) -> NodePlan:
     rate = rng.choice((4, 10, 30, 60, 120, 240))
+    is_old = rng.random() < 0.15
     sectors, size = rng.choice(((2, 256), (3, 256), (6, 256), (4, 1024), (16, 4096)))
     return NodePlan(
         number=0xA00001 + k,
@@ -102,8 +103,8 @@ def _node(rng: Random, k: int) -> NodePlan:
         sector_size=size,
         has_climate=rng.random() < 0.15,
         ticks_before_wrap_ms=rng.choice((0, 0, 0, rng.randrange(1, 15 * MINUTE_MS))),
-        first_total=_WRAP - rng.randrange(1, 300) if rng.random() < 0.1 else 0,
-        first_boot=0xFFFF - rng.randrange(3) if rng.random() < 0.1 else 0,
+        first_total=_WRAP - rng.randrange(1, 300) if is_old else 0,
+        first_boot=0xFFFF - rng.randrange(3) if is_old else 0,
     )
 
 

@@ -60,9 +60,9 @@ class World:
         self.cables = {link: Cable(self.timeline, self._rng(link), self.faults) for link in plan.links}
         self.books: dict[int, NodeBook] = {}
         self.nodes: list[Node] = []
+        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, self._rng("gateway"))
         for node in plan.nodes:
             self._add(node)
-        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, self._rng("gateway"))
         self.is_healing = False
         self._server_turn = self._clock_turn = 0
 
@@ -204,10 +204,11 @@ class World:
         book = known or NodeBook(plan.number, plan.site, plan.street.rate, _dark_since=self.timeline.now_ms)
         self.books[plan.number] = book
         node = Node(plan, self.timeline, self.cables[plan.link], book, self._rng(f"node {plan.number} {len(self.nodes)}"))
-        if plan.first_boot:
+        if plan.first_boot:  # it has been here for long
             log = RecordLog(node.flash, lambda: 0x5EED0000 + len(self.nodes))
             log.boot = plan.first_boot
             log._mark_boot()
+            self.gateway.knows(plan.number, log.incarnation, plan.first_boot % 0xFFFF + 1, plan.first_total)
         self.nodes.append(node)
         return node
 
