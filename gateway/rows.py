@@ -46,8 +46,8 @@ class Rows(Database):
         return self._count_bin(rows[0]) if rows else None
 
     def _count_bin(self, row: Sequence[int]) -> CountBin:
-        start, id_, period_s, *values, incarnation, seq, _ = self.whole(row)
-        return CountBin(self.series_of(id_), start, *values, incarnation, seq, period_s)
+        start, id_, period_s, *values, _ = self.whole(row)
+        return CountBin(self.series_of(id_), start, *values, period_s=period_s)
 
     def climate_bin(self, series: Series, start_s: int) -> ClimateBin | None:
         rows = self.read(f"{_CLIMATE} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))

@@ -43,12 +43,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one."""
+    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one.
+    `is_undelivered` only where certainly no byte got there."""
 
     outcome: Outcome
     reason: str = ""
     retry_after_s: float | None = None
     status: int | None = None
+    is_undelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

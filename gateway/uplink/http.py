@@ -23,6 +23,7 @@ TIMEOUT = urllib3.Timeout(connect=5, read=30)
 ANSWER_S = 120.0  # for the whole body of an answer, however slowly it drips
 REASON_BYTES = 4096  # of an answer that are read for the reason it gives
 MAX_PAGE = 120  # characters of a web page that stands where a database should
+_NO_CONNECTION = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}  # as urllib3, which opens the connection, reads a URL
 
 
@@ -109,7 +110,7 @@ def classify(status: int, text: str = "", retry_after: str | None = None) -> Ans
 
 def no_answer(error: UplinkError) -> Answer:
     """Nobody answered: the same again later."""
-    return Answer(Outcome.RETRY, error.line()[:MAX_REASON])
+    return Answer(Outcome.RETRY, error.line()[:MAX_REASON], is_undelivered=isinstance(error.__cause__, _NO_CONNECTION))
 
 
 def _message(text: str) -> str:
