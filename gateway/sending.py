@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from gateway import delivery, pipeline, schema
+from gateway import delivery, keeping, pipeline, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, BatchSize, Item
 from gateway.errors import StoreError
@@ -59,6 +59,7 @@ class Sending:
         self._backoff = Backoff(jitter)
         self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
+        self._may_be_taken = False  # something of what was sent last, whatever was answered
         self.trouble: Trouble | None = None
 
     def wake(self) -> None:
@@ -87,7 +88,11 @@ class Sending:
         items, withheld, unfit = await self._in_store(self._render, refs)
         if withheld:
             await self._in_store(self._store.settle, withheld, SUPPRESSED)
+        was_in_contact = await self._in_store(keeping.make_contact, self._store)
+        self._may_be_taken = False
         result = await delivery.attempt(items, self._send)
+        if not self._may_be_taken:
+            await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
         await self._in_store(self._store.settle, result.stored, SENT)
         _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
         for ref, line, reason in (*unfit, *result.refused):
@@ -98,10 +103,12 @@ class Sending:
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
+            answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
         except Exception as error:  # a mistake of ours, and no reason to stop counting
             _log.exception("uplink failed", problem=repr(error))
-            return Answer(Outcome.RETRY, type(error).__name__)
+            answer = Answer(Outcome.RETRY, type(error).__name__)
+        self._may_be_taken = self._may_be_taken or not answer.is_undelivered
+        return answer
 
     def _pause_after(self, stopped: Answer | None) -> float:
         if stopped is None:
