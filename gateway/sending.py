@@ -37,7 +37,7 @@ class InStore(Protocol):
 
 
 class Sending:
-    """`run` for ever, once it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
+    """`run` for ever, while it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
     gets."""
 
     def __init__(
@@ -67,8 +67,8 @@ class Sending:
         self._work.set()
 
     async def run(self) -> None:
-        await self.may_publish.wait()
         while True:
+            await self.may_publish.wait()
             self._work.clear()  # what an earlier run has left needs no company
             try:
                 while pause_s := await self.send_batch():

@@ -49,7 +49,7 @@ QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
 WISHES_S = 1.0
-PATIENCE_S = 900  # so long a new store waits for what the server has
+PATIENCE_S = 120  # so long a new store waits for what the server has
 STOP_S = 5
 PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
@@ -98,6 +98,7 @@ class Service:
             driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
         self._may_accept = asyncio.Event()
+        self._is_renewed = asyncio.Event()  # the store was made anew of what was whole
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
@@ -147,6 +148,22 @@ class Service:
             task.result()  # a task that ended by itself has failed: its error is the reason
 
     async def _publish(self, sending: Sending, auditing: Auditing) -> None:
+        while True:
+            self._is_renewed.clear()
+            await self._adopt_from_server(auditing)
+            sending.may_publish.set()
+            reading = asyncio.create_task(auditing.run())
+            renewed = asyncio.create_task(self._is_renewed.wait())
+            try:
+                done, _ = await asyncio.wait([reading, renewed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.may_publish.clear()  # a store that was made anew asks the server first
+                reading.cancel()
+                renewed.cancel()
+            if reading in done:
+                reading.result()
+
+    async def _adopt_from_server(self, auditing: Auditing) -> None:
         # A new store accepts nothing before it knows what an earlier one has published; but no server may stop the counting.
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._may_accept.set)
         try:
@@ -155,8 +172,6 @@ class Service:
                     await self._adopt_store()
                 await self._rebuild_windows()
             self._may_accept.set()
-            sending.may_publish.set()
-            await auditing.run()
         finally:
             patience.cancel()
 
@@ -255,6 +270,7 @@ class Service:
                 if self._store.is_damaged:
                     _say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
                     await self._rebuild_windows()
+                    self._is_renewed.set()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
