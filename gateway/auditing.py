@@ -15,13 +15,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
 from gateway import adoption, books
-from gateway.books import HOUR_S, Hole, Key
+from gateway.audits import Audited
+from gateway.books import HOUR_S, Key
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING, StoreError
 from gateway.keeping import KEEP_S
@@ -40,29 +40,13 @@ _log = structlog.get_logger("gateway")
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Audited:
-    """What a round found. `missing` points were sent again, `lasting` ones were not there after TRIES repairs; `unread` says why
-    the server could not be asked, empty where it was."""
-
-    at_s: int
-    checked: int = 0
-    audited: int = 0
-    holes: list[Hole] = field(default_factory=list)
-    lasting: int = 0
-    unread: str = ""
-
-    @property
-    def missing(self) -> int:
-        return sum(hole.points for hole in self.holes)
-
-
 class Auditing:
-    """`await prepare()`, then `run` for ever; `close` after it was cancelled. `last` is what the newest round found."""
+    """`await prepare()`, then `run` for ever, or a `round`; `close` at last. `last` is what the newest round found; each goes to
+    `report`, after which something may wait to be sent."""
 
     def __init__(
         self, store: Store, uplink: Uplink, settings: UplinkConfig, gateway: str, nodes: set[str],
-        now_s: Callable[[], int], in_store: InStore, wake: Callable[[], None],
+        now_s: Callable[[], int], in_store: InStore, report: Callable[[Audited], None],
     ) -> None:  # fmt: skip
         self._store = store
         self._uplink = uplink
@@ -72,9 +56,10 @@ class Auditing:
         self._nodes = nodes
         self._now_s = now_s
         self._in_store = in_store
-        self._wake = wake
+        self._report = report
         self._tries: Counter[tuple[str, Key]] = Counter()
         self._thread = ThreadPoolExecutor(1, "audit")
+        self._rounds = now_s()
         self.last: Audited | None = None
 
     # -- before anything is published
@@ -132,18 +117,19 @@ class Auditing:
     async def round(self) -> Audited:
         """Everything that the server should have, once."""
         now_s = self._now_s()
-        found = Audited(now_s)
         oldest_s = max(now_s - self._kept_s, await self._in_store(books.oldest, self._store, now_s))
+        self._rounds += 1
+        found = Audited(now_s, oldest_s, self._rounds)
         end_s = now_s - SETTLED_S
         while end_s > oldest_s:
             span = (max((end_s - 1) // DAY_S * DAY_S, oldest_s), end_s)
             if not found.unread:
                 await self._compare(span, found)
-            await self._in_store(books.write_ledger, self._store, span[0] // HOUR_S * HOUR_S, end_s)
+            await self._in_store(books.write_ledger, self._store, span[0] // HOUR_S * HOUR_S, end_s // HOUR_S * HOUR_S)
             end_s = span[0]
         self._say(found)
         self.last = found
-        self._wake()
+        self._report(found)
         return found
 
     async def _compare(self, span: tuple[int, int], found: Audited) -> None:
@@ -156,7 +142,7 @@ class Auditing:
                 found.checked += sum(book.tally.points for book in before.values())
                 await self._mend(measurement, span, [key for key in differing if self._is_ours(key)], found)
         except UplinkError as error:
-            found.unread = error.line()
+            found.unread, found.exit_code = error.line(), error.exit_code
 
     def _is_ours(self, key: Key) -> bool:
         return dict(key[0]).get("node") in self._nodes

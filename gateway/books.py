@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway import schema
+from gateway.audits import Hole
 from gateway.model import Series
 from gateway.store import Store
 from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED
@@ -28,7 +29,7 @@ FIELDS = {
     "climate": ("n", "rev"),
     "losses": ("people", "bound", "rev"),
     "gaps": ("until", "bound", "resolved"),
-    "ledger": ("counted", "delivered", "unaudited", "held", "suppressed", "rev"),
+    "ledger": ("counted",),  # the rest of it changes with what is being found out
 }
 _COLUMNS = {"passages": ("bins", ("ab", "ba", "rev")), "climate": ("climate", ("n", "rev"))}
 _ON_SERVER = f"state IN ({SENT}, {AUDITED})"
@@ -43,18 +44,6 @@ class Book:
     tally: Tally
     waiting: int
     unaudited: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """What a server lacks of one series in one hour; `unknown` are points that it has and the books do not."""
-
-    measurement: str
-    tags: Tags
-    hour_s: int
-    points: int
-    people: int
-    unknown: int
 
 
 def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:
@@ -211,7 +200,7 @@ def _mark(store: Store, measurement: str, key: Key, span: tuple[int, int]) -> No
 
 
 def write_ledger(store: Store, start_s: int, end_s: int) -> int:
-    """Rewrites the ledger's hours in a span where they have changed; how many."""
+    """Rewrites the ledger's hours in a span, whole hours that are over, where they have changed; how many."""
     states = {"delivered": AUDITED, "unaudited": SENT, "suppressed": SUPPRESSED}
     sums = ", ".join(f"sum((ab + ba) * (state = {state}))" for state in states.values())
     held = f"sum((ab + ba) * (state IN ({QUEUED}, {DEAD})))"

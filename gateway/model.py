@@ -28,6 +28,11 @@ def node_name(number: int) -> str:
     return f"tr-{number:06x}"
 
 
+def node_number(name: str) -> int:
+    """The other way."""
+    return int(name.removeprefix("tr-"), 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A payload as it came off a link. `received_ms` is UTC in milliseconds; `steady_ms` is of a clock that nobody sets, and
@@ -228,6 +233,7 @@ class Stream:
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
     heard: Heard | None = None
+    heard_ms: int = 0  # when that was, steady
     first_held: int = 0  # by the last hello
     moments: dict[int, Moment] = field(default_factory=dict)  # of each boot
     recent: dict[int, int] = field(default_factory=dict)  # number -> CRC-32 of the newest records

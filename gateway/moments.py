@@ -38,8 +38,9 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
         stream.moments[boot] = heard
     state = stream.boots.get(boot) or BootState(stream.node, stream.incarnation, boot)
     stream.boots[boot] = replace(state, epoch_ms=epoch_ms(stream, boot, received)) if has_time(received) else state
-    while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again; what proves the totals stays
-        del stream.boots[next(number for number in stream.boots if number not in (stream.last_boot, boot))]
+    first = stream.last_boot if stream.last_boot >= 0 else next(iter(stream.boots))  # it proves the totals, or how many followed
+    while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again
+        del stream.boots[next(number for number in stream.boots if number not in (first, boot))]
     for number in [number for number in stream.moments if number not in stream.boots]:
         del stream.moments[number]
 

@@ -12,6 +12,7 @@ Theory of operation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streetwire
@@ -38,11 +39,12 @@ TOTALS = streetwire.TOTAL_MASK + 1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record goes, and how many people can pass there in a minute."""
+    """Where a record goes, and how many people can pass there in a minute; `site_at(second)` is where its node stood then."""
 
     site: str
     bin_start: int
     rate: int
+    site_at: Callable[[int], str]
 
     def people_in(self, seconds: int) -> int:
         """The most that can have passed."""
@@ -61,16 +63,16 @@ def prove(
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
     if place.bin_start <= stream.adopted_s:  # of this time another store has kept the books
         return effects
+    last_bin = before.last_bin
     if before is not stream:
-        last = [state for boot, state in before.boots.items() if boot == before.last_boot]
-        effects += _settle(before, last, place, MINUTE_S if last else 0, "wiped", received)
+        last = unsettled_boots(before)
+        effects += _settle(before, last, place, MINUTE_S * len(last), "wiped", received)
     ended = ended_boots(stream, record.boot)
     effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
     if missing:
         effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, missing, missing))
-    missed = gap(stream, before, record, place)
-    if missed is not None:
-        effects.append(missed)
+    salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
+    effects += gaps(stream, before, last_bin, record, place, salvaged)
     losses = [effect for effect in effects if isinstance(effect, Loss)]
     return [*effects, *(_note(loss) for loss in losses)]
 
@@ -91,7 +93,8 @@ def _settle(
         effects.append(stream.boots[state.boot])
     bound = place.people_in(unseen_s)
     if bound:
-        effects.append(Loss(place.site, stream.node, reason, min(at_s, place.bin_start), -1, bound))
+        at_s = min(at_s, place.bin_start)
+        effects.append(Loss(place.site_at(at_s), stream.node, reason, at_s, -1, bound))
     return effects
 
 
@@ -116,10 +119,16 @@ def ended_boots(stream: Stream, boot: int) -> list[BootState]:
     before the last accepted record have been settled already."""
     if stream.last_boot == boot:
         return []
+    before = [state for state in unsettled_boots(stream) if is_after(boot, state.boot)]
+    return sorted(before, key=lambda state: (boot - state.boot) % 0x10000, reverse=True)
+
+
+def unsettled_boots(stream: Stream) -> list[BootState]:
+    """The boot of the last accepted record, and those after it."""
     return [
         state
-        for number, state in sorted(stream.boots.items(), key=lambda pair: (boot - pair[0]) % 0x10000, reverse=True)
-        if is_after(boot, number) and (stream.last_boot in (-1, number) or is_after(number, stream.last_boot))
+        for number, state in stream.boots.items()
+        if stream.last_boot in (-1, number) or is_after(number, stream.last_boot)
     ]
 
 
@@ -129,9 +138,10 @@ def salvage(stream: Stream, state: BootState, place: Place, received: Received) 
     if not ab + ba or stream.passport is None:
         return None
     bin_start, q = moments.place_open_minute(stream, state, received)
+    bin_start = min(bin_start, place.bin_start)  # it ended before that boot began
     q |= Q_SIMULATED if stream.passport.is_simulated else 0
     return Salvage(
-        stream.node, stream.incarnation, state.boot, place.site, bin_start, stream.passport.count_sensor, ab, ba,
+        stream.node, stream.incarnation, state.boot, place.site_at(bin_start), bin_start, stream.passport.count_sensor, ab, ba,
         state.live_covered_s, q, received.received_ms,
     )  # fmt: skip
 
@@ -141,18 +151,23 @@ def open_people(state: BootState) -> tuple[int, int]:
     return heard.minus(state.live_ab, state.total_ab), heard.minus(state.live_ba, state.total_ba)
 
 
+def is_given_up(stream: Stream) -> bool:
+    """Whether the node no longer holds what follows the last accepted record."""
+    return stream.first_held > stream.watermark + 1 and stream.watermark > 0
+
+
 def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:
-    """For how many seconds boots that have ended may have counted people of whom nothing is known."""
-    unheard = (boot - stream.last_boot) % 0x10000 - 1 - sum(1 for state in ended if state.boot != stream.last_boot)
-    hidden_s = MINUTE_S * max(0, unheard) if stream.last_boot >= 0 else 0
+    """For how many seconds boots that have ended, at least one, may have counted people of whom nothing is known."""
+    open_s = MINUTE_S * (2 if is_given_up(stream) else 1)  # then its first minute and its last are both in no gap
+    hidden_s = open_s * max(0, (boot - ended[0].boot) % 0x10000 - len(ended))
     began_ms = moments.epoch_ms(stream, boot, received)
     for state, following in zip(ended, [*ended[1:], None], strict=True):
         known_s = max(state.end_uptime_s, state.live_uptime_s)
-        rest_s = state.end_uptime_s + MINUTE_S - known_s
+        rest_s = state.end_uptime_s + open_s - known_s
         rest_s = rest_s if rest_s > 0 else LIVE_TICK_S  # a minute that its flash did not take
         next_ms = moments.epoch_ms(stream, following.boot, received) if following else began_ms
         hidden_s += _until(next_ms, moments.epoch_ms(stream, state.boot, received), known_s, rest_s)
-    if ended and began_ms:
+    if began_ms:
         first = ended[0]
         known_s = max(first.end_uptime_s, first.live_uptime_s)
         hidden_s = _until(began_ms, moments.epoch_ms(stream, first.boot, received), known_s, hidden_s)
@@ -163,25 +178,35 @@ def _until(began_ms: int, epoch_ms: int, known_s: int, at_most_s: int) -> int:
     # From the uptime up to which a boot is known to the moment at which another began.
     if not (began_ms and epoch_ms):
         return at_most_s
-    return min(at_most_s, max(0, -(-(began_ms - epoch_ms) // 1000) - known_s + MARGIN_S))
+    dark_s = -(-(began_ms - epoch_ms) // 1000) - known_s + MARGIN_S
+    return min(at_most_s, dark_s) if dark_s >= 0 else at_most_s  # a clock that went back proves nothing
 
 
-def gap(stream: Stream, before: Stream, record: streetwire.Record, place: Place) -> Gap | None:
-    """Minutes without a record before this one. Within one boot the totals have told how many people they held; across a boot the
-    node may have been dark."""
-    start_s = before.last_bin + PERIOD_S
-    if not before.last_bin or place.bin_start <= start_s:
-        return None
-    if record.boot == stream.last_boot:
-        return Gap(place.site, stream.node, "given_up", start_s, place.bin_start, 0)
-    is_given_up = stream.first_held > stream.watermark + 1 and stream.watermark > 0
-    reason = "wiped" if before is not stream else "given_up" if is_given_up else "dark"
-    return Gap(place.site, stream.node, reason, start_s, place.bin_start, place.people_in(place.bin_start - start_s))
+def gaps(
+    stream: Stream, before: Stream, last_bin: int, record: streetwire.Record, place: Place, salvaged: list[Salvage]
+) -> list[Gap]:
+    """Minutes of which nothing is known, between the last bin, those that were salvaged, and this record's. Within one boot the
+    totals have told how many people they held; across a boot the node may have been dark."""
+    last = (before.incarnation, before.last_boot)
+    minutes = [(part.bin_start, (part.incarnation, part.boot) == last) for part in salvaged]
+    found: list[Gap] = []
+    start_s = last_bin + PERIOD_S
+    for minute_s, is_told in sorted([*minutes, (place.bin_start, (stream.incarnation, record.boot) == last)]):
+        if last_bin and minute_s > start_s:
+            reason = "wiped" if before is not stream else "given_up" if is_told or is_given_up(stream) else "dark"
+            bound = 0 if is_told else place.people_in(minute_s - start_s)
+            found.append(Gap(place.site_at(start_s), stream.node, reason, start_s, minute_s, bound))
+        start_s = max(start_s, minute_s + PERIOD_S)
+    return found
 
 
 def settled(state: BootState) -> BootState:
-    """A boot of which nothing is open any more."""
-    return replace(state, live_ab=state.total_ab, live_ba=state.total_ba, live_uptime_s=0, live_covered_s=0)
+    """A boot of which nothing is open any more: should it speak again after all, its people are not counted twice."""
+    ab, ba = (max(0, people) for people in open_people(state))
+    total_ab, total_ba = (state.total_ab + ab) % TOTALS, (state.total_ba + ba) % TOTALS
+    return replace(
+        state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0
+    )
 
 
 def is_after(boot: int, other: int) -> bool:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 import streetwire
-from gateway import adoption, keeping, pipeline
-from gateway.auditing import Auditing
+from gateway import adoption, audits, keeping, pipeline, wishes
+from gateway.auditing import Audited, Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
+WISHES_S = 1.0
 PATIENCE_S = 900  # so long a new store waits for what the server has
 STOP_S = 5
 PAGE_AFTER_S = 0.3
@@ -87,7 +88,7 @@ class Service:
             self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
             self._auditing = Auditing(
                 self._store, open_uplink(config.uplink, to_read=True), config.uplink, config.gateway.id, set(config.nodes),
-                self._now_s, self._in_store, self._wake_sending,
+                self._now_s, self._in_store, self._keep_audit,
             )  # fmt: skip
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
@@ -128,6 +129,7 @@ class Service:
         if self._sending is not None and self._auditing is not None:
             tasks.append(asyncio.create_task(self._sending.run()))
             tasks.append(asyncio.create_task(self._publish(self._sending, self._auditing)))
+            tasks.append(asyncio.create_task(self._grant_wishes(self._sending, self._auditing)))
         stopping = asyncio.create_task(self._stopping.wait())
         await self._bring_page()
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -152,6 +154,28 @@ class Service:
             await auditing.run()
         finally:
             patience.cancel()
+
+    def _keep_audit(self, found: Audited) -> None:
+        self._wake_sending()
+        try:
+            audits.keep(self._config.gateway.state_dir, found)
+        except OSError as error:
+            _log.error("audit not kept", problem=str(error))
+
+    async def _grant_wishes(self, sending: Sending, auditing: Auditing) -> None:
+        await sending.may_publish.wait()
+        while True:
+            await asyncio.sleep(WISHES_S)
+            for wish in wishes.take(self._config.gateway.state_dir):
+                _log.info("asked by a command", wish=wish)
+                try:
+                    if wish == wishes.AUDIT:
+                        await auditing.round()
+                    elif wish == wishes.RESEND:
+                        await self._in_store(self._store.exhume)
+                        sending.wake()
+                except StoreError as error:
+                    _log.error("wish not granted", wish=wish, problem=error.line())
 
     def stop(self) -> None:
         """Ends `run` after what is on the way has been committed. May be called by a signal handler."""
@@ -303,7 +327,8 @@ class Service:
     def now(self) -> Now:
         """What only the running gateway knows. Called in the service's loop."""
         trouble = self._sending.trouble if self._sending else None
-        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble)
+        audited = self._auditing.last if self._auditing else None
+        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble, audited)
 
     @property
     def page_url(self) -> str:

@@ -101,6 +101,7 @@ class Session:
         if self._has_rival(stream, received):
             return self._complain(received, message.node, "two nodes with one number", "both are plugged in; unplug one")
         stream.heard = replace(stream.heard or Heard(0, ""), at_ms=received.received_ms, link=received.link)
+        stream.heard_ms = moments.steady(received)
         if isinstance(message, streetwire.Hello):
             return self._hello(stream, received, message)
         if stream.passport is None:
@@ -109,7 +110,10 @@ class Session:
             return [Reply(received.link, command)]
         effects = self._greet(stream, received)
         if isinstance(message, streetwire.RecordMessage):
-            effects += self._record(stream, received, message)
+            told = self._record(stream, received, message)
+            if not any(isinstance(effect, Reply) for effect in told):  # refused: not even the greeting may acknowledge
+                effects = [effect for effect in effects if isinstance(effect, GiveTime)]
+            effects += told
         elif isinstance(message, streetwire.Live):
             effects += self._live(stream, received, message)
         elif isinstance(message, streetwire.Log):
@@ -166,11 +170,11 @@ class Session:
     def _live(self, stream: Stream, received: Received, message: streetwire.Live) -> list[Effect]:
         moments.witness(stream, received, message.boot, message.uptime_s)
         known = stream.boots[message.boot]
-        values = dict(message.objects)
-        stream.boots[message.boot] = replace(
-            known, live_ab=message.total_ab, live_ba=message.total_ba, live_uptime_s=message.uptime_s,
-            live_covered_s=min(values.get(streetwire.ID_OF["covered_s"], 0), PERIOD_S),
-        )  # fmt: skip
+        if message.uptime_s >= known.live_uptime_s:  # else it comes late, and a later one has told more
+            covered_s = min(dict(message.objects).get(streetwire.ID_OF["covered_s"], 0), PERIOD_S)
+            stream.boots[message.boot] = replace(
+                known, live_ab=message.total_ab, live_ba=message.total_ba, live_uptime_s=message.uptime_s, live_covered_s=covered_s
+            )
         assert stream.heard is not None  # hear() has just noted it
         stream.heard = replace(
             stream.heard,
@@ -204,12 +208,19 @@ class Session:
         if site is None:
             return self._complain(received, stream.node, "node has no site", f"at {bin_start}; see valid_from")
         missing = proofs.hole(stream, record)
-        if missing is None or proofs.is_after(stream.last_boot, record.boot):
+        went_back = stream.last_boot >= 0 and proofs.is_after(stream.last_boot, record.boot)
+        if missing is None or went_back:
             return self._complain(received, stream.node, "two nodes with one number", "wipe the log of one, or of a restored one")
-        place = Place(site, bin_start, self._rules.greatest_rate(site))
+        place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._before(stream), record, place, sum(missing), silence, received)
         return [*effects, *self._accept(stream, record, place, q, received), self._ack(stream, received)]
+
+    def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
+        def site_at(at_s: int) -> str:
+            return self._rules.site_of(node_name(stream.node), at_s) or site
+
+        return Place(site, bin_start, self._rules.greatest_rate(site), site_at)
 
     def _again(self, stream: Stream, received: Received, record: streetwire.Record) -> list[Effect]:
         self._drop("duplicate")
@@ -230,7 +241,8 @@ class Session:
             if now_ms - stream.refused_ms < PATIENCE_MS:
                 return bin_start, q
             bin_start = 0
-        stream.refused_ms = None
+        else:
+            stream.refused_ms = None
         if bin_start >= moments.EARLIEST_S:
             return bin_start, q
         bin_start, how = moments.place(stream, record, received)
@@ -279,8 +291,8 @@ class Session:
     def _has_rival(self, stream: Stream, received: Received) -> bool:
         """Whether a node of the same number but another log is at work on another link: the first one keeps the number."""
         others = [other for other in self._streams.values() if other.node == stream.node and other is not stream]
-        heard_of = [other.heard for other in others if other.heard is not None and other.heard.link != received.link]
-        return any(abs(received.received_ms - heard.at_ms) < RIVAL_MS for heard in heard_of)
+        elsewhere = [other for other in others if other.heard is not None and other.heard.link != received.link]
+        return any(moments.steady(received) - other.heard_ms < RIVAL_MS for other in elsewhere)
 
     def _greet(self, stream: Stream, received: Received) -> list[Effect]:
         # The first payload on a link since the gateway started: the node may be waiting for a sign of life.

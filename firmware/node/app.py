@@ -95,7 +95,7 @@ class App:
         if is_over:
             self._close_minute()
         if is_tick and self._step_offset_ms is not None:
-            self._step()
+            self._step(self._step_offset_ms)
         if is_tick or is_over:
             self._told_live_ms = self._clock.uptime_ms
             self._set_next_tick()
@@ -145,7 +145,7 @@ class App:
             self._step_offset_ms = unix_ms - self._clock.uptime_ms
             self._set_next_tick()
             if self._minutes.is_empty and not self._would_end_before_tick(unix_ms):
-                self._step()
+                self._step(self._step_offset_ms)
             return
         self._step_offset_ms = None
         self._clock.set_utc(unix_ms)
@@ -155,10 +155,10 @@ class App:
     def _would_end_before_tick(self, unix_ms):
         return unix_ms % MINUTE_MS + self._live_due_ms - self._clock.uptime_ms > MINUTE_MS
 
-    def _step(self):
+    def _step(self, offset_ms):
         if not self._minutes.is_empty:  # what was counted so far keeps the minute it was counted in
             self._close_minute()
-        self._clock.set_utc(self._clock.uptime_ms + self._step_offset_ms)
+        self._clock.set_utc(self._clock.uptime_ms + offset_ms)
         self._step_offset_ms = None
         self._begin_minute()
 

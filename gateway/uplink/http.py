@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from base64 import b64decode
 from collections.abc import Mapping
@@ -17,16 +16,13 @@ from email.utils import parsedate_to_datetime
 
 import urllib3
 from urllib3 import exceptions
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import parse_url
 
+from gateway.uplink import connection
 from gateway.uplink.base import MAX_REASON, Answer, Outcome, UplinkError, cause_of
 from gateway.words import Say
 
 TIMEOUT = urllib3.Timeout(connect=3, read=30)
-UPLOAD_S = 30.0  # for a body to leave: a slow line takes longer for it than a server takes to be reached
-UNHEARD_MS = 3000  # what was sent and nobody has even acknowledged: the other side is gone, whatever the timeouts say
 ANSWER_S = 120.0  # for the whole body of an answer, however slowly it drips
 REASON_BYTES = 4096  # of an answer that are read for the reason it gives
 MAX_PAGE = 120  # characters of a web page that stands where a database should
@@ -54,8 +50,8 @@ class Http:
         self._target = target
         self._headers = {"Authorization": authorization} if authorization else {}
         self._secrets = _secrets_in(authorization) if authorization else []
-        self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT, socket_options=_socket_options())
-        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT, socket_options=connection.options())
+        self._pool.pool_classes_by_scheme = connection.POOLS
 
     def get(self, path: str, limit: int) -> Reply:
         """The server's answer, of its body at most `limit` bytes. UplinkError with the cause where none comes, or half of one."""
@@ -116,35 +112,6 @@ def _secrets_in(authorization: str) -> list[str]:
         return [secret]
     plain = b64decode(secret).decode("utf-8", "replace")
     return [part for part in (secret, plain, plain.partition(":")[2]) if part]
-
-
-class _Connection(HTTPConnection):
-    """Reaching a server has a limit of its own; what is sent then gets the time that a slow line needs."""
-
-    def send(self, data: object) -> None:
-        if self.sock is None:
-            self.connect()
-        if self.sock is not None:
-            self.sock.settimeout(UPLOAD_S)
-        super().send(data)  # type: ignore[arg-type]
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection  # type: ignore[assignment]
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # type: ignore[assignment]
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    unheard = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux; elsewhere the timeouts have to do
-    own = [(socket.IPPROTO_TCP, unheard, UNHEARD_MS)] if unheard else []
-    return [*HTTPConnection.default_socket_options, *own]  # type: ignore[list-item]
 
 
 def classify(status: int, text: str = "", retry_after_s: float | None = None) -> Answer:

@@ -28,7 +28,8 @@ class Log:
 
 
 class ModelNode:
-    """`now_s` is true time. `said` collects every frame's payload; `written` every record that ever was on flash."""
+    """`now_s` is true time. `said` collects every frame's payload; `written` every record that ever was on flash;
+    `counted` the people of each boot."""
 
     def __init__(self, now_s: int, capacity: int = 10_000) -> None:
         self.now_s = now_s
@@ -36,10 +37,12 @@ class ModelNode:
         self.boot = 0
         self.said: list[bytes] = []
         self.written: dict[int, streetwire.Record] = {}
+        self.counted: dict[int, int] = {}
         self.power_on()
 
-    def power_on(self) -> None:
+    def power_on(self, dark_s: int = 0) -> None:
         """Also after a power cut: what was not in a record is gone."""
+        self.now_s += dark_s
         self.boot += 1
         self.log.next_seq = (self.log.next_seq // SEQ_BLOCK + 1) * SEQ_BLOCK if self.written else 1
         self.sender = Sender(self.log)
@@ -56,6 +59,7 @@ class ModelNode:
 
     def pass_people(self, people: int) -> None:
         self.total += people
+        self.counted[self.boot] = self.total
 
     def advance(self, seconds: int) -> None:
         """Time passes; minutes that end are closed, live totals told on the way."""
@@ -64,7 +68,7 @@ class ModelNode:
             self.covered_s = min(60, self.covered_s + 10)
             if self.now_s // 60 * 60 != self.minute_s:
                 self._close()
-            self._say(live(self.boot, self.uptime_s, self.total, 0))
+            self._say(live(self.boot, self.uptime_s, self.total, 0, covered_s=self.covered_s))
             self._send_due()
 
     def _close(self) -> None:

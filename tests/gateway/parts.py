@@ -41,7 +41,9 @@ def minute(
     return streetwire.RecordMessage(node, incarnation, seq - 1 if previous is None else previous, record)
 
 
-def live(boot=1, uptime_s=10, ab=0, ba=0, objects=(), *, node=NODE, incarnation=INCARNATION):
+def live(boot=1, uptime_s=10, ab=0, ba=0, objects=(), *, covered_s=None, node=NODE, incarnation=INCARNATION):
+    if covered_s is not None:
+        objects = [*objects, (streetwire.ID_OF["covered_s"], covered_s)]
     return streetwire.Live(node, incarnation, boot, uptime_s, ab, ba, objects)
 
 
@@ -78,12 +80,15 @@ class Desk:
         self.session = Session(self.rules)
         self.now_s = T0
 
-    def hear(self, message: streetwire.Message | bytes, at_s: float | None = None, link: str = LINK) -> list[Effect]:
-        """One payload at a moment, by default the last one named; its effects, committed."""
+    def hear(
+        self, message: streetwire.Message | bytes, at_s: float | None = None, link: str = LINK, steady_s: float | None = None
+    ) -> list[Effect]:
+        """One payload at a moment, by default the last one named; its effects, committed. The steady clock is UTC unless named."""
         if at_s is not None:
             self.now_s = at_s
         payload = message if isinstance(message, bytes) else message.encode()
-        effects = self.session.hear(Received(payload, link, int(self.now_s * 1000)))
+        steady_ms = None if steady_s is None else int(steady_s * 1000)
+        effects = self.session.hear(Received(payload, link, int(self.now_s * 1000), steady_ms))
         return self.commit(effects)
 
     def commit(self, effects: list[Effect]) -> list[Effect]:
@@ -103,6 +108,10 @@ class Desk:
             ab, ba = found.get(bin_.start_s, (0, 0))
             found[bin_.start_s] = (ab + bin_.ab, ba + bin_.ba)
         return found
+
+    def covered(self) -> dict[int, tuple[int, int]]:
+        """All of the store's bins: start -> (seconds watched, quality bits)."""
+        return {bin_.start_s: (bin_.covered_s, bin_.q) for bin_ in self.store.count_bins_since(0)}
 
     def facts(self, measurement: str) -> dict[int, dict]:
         """What would be published now: time -> fields."""

@@ -263,8 +263,11 @@ def test_success_begins_anew():
 
 @pytest.mark.parametrize(
     ("asked", "pause_s"),
-    [(None, 1), (0.0, 1), (0.5, 1), (45.0, 45), (600.0, 600), (601.0, 600), (1e9, 600), (math.inf, 600), (-5.0, 1), (math.nan, 1)],
-)
+    [
+        (None, 1), (0.0, 1), (0.5, 1), (45.0, 45), (600.0, 600), (601.0, 600), (1e9, 600), (math.inf, 600), (-5.0, 1),
+        (math.nan, 1),
+    ],
+)  # fmt: skip
 def test_what_the_server_asked_for_counts_up_to_ten_minutes(asked, pause_s):
     assert Backoff(lambda: 1.0).failed(Answer(Outcome.RETRY, "", asked, 503)) == pause_s
 

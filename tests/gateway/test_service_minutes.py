@@ -149,7 +149,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
 
 
 def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "SPEED", 300)  # the minute after midnight must not be missed
+    monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
     midnight = T0 + 16 * 3600
 
     def fill(store):

@@ -91,7 +91,7 @@ def test_an_address_that_is_taken_is_said_once_and_the_page_comes_when_it_can(tm
     async def scenario():
         other = socket.create_server(("127.0.0.1", 0))
         port = other.getsockname()[1]
-        async with Gateway(tmp_path, line, clock=Clock(T0 + 59.9), page=f"127.0.0.1:{port}") as gateway:
+        async with Gateway(tmp_path, line, clock=Clock(T0 + 59), page=f"127.0.0.1:{port}") as gateway:
             line.say(hello(), minute(1, T0 - 60, 3))
             await acked(line, 1)
             assert gateway.service.page_url == ""

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from gateway.errors import EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING, EXIT_UPLINK_UNREACHABLE
-from gateway.uplink import http, reading
+from gateway.uplink import connection, http, reading
 from gateway.uplink.base import Identity, Outcome, UplinkError, cause_of
 from tests.gateway.uplink.hostile import cause, drip, hang_up, pings_like_influxdb, unreached
 from tests.gateway.uplink.test_contract import T0, passages
@@ -68,7 +68,7 @@ def test_a_server_that_is_silent_keeps_the_data(impatient, open_it):
 
 
 def test_a_connection_gets_3_s_a_body_and_an_answer_30_s():
-    assert (http.TIMEOUT.connect_timeout, http.UPLOAD_S, http.TIMEOUT.read_timeout) == (3, 30, 30)
+    assert (http.TIMEOUT.connect_timeout, connection.UPLOAD_S, http.TIMEOUT.read_timeout) == (3, 30, 30)
 
 
 def test_a_slow_line_gets_longer_for_a_body_than_a_server_to_be_reached(impatient, open_it):
@@ -100,11 +100,22 @@ def test_a_slow_line_gets_longer_for_a_body_than_a_server_to_be_reached(impatien
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can be told so")
-def test_who_is_gone_without_a_word_is_not_waited_for_longer_than_3_s(hostile, open_it):
-    http_of = open_it(hostile.url)._http
-    http_of.get("/ping", 10)
-    connection = http_of._pool.connection_from_url(hostile.url).pool.get()
-    assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3000
+def test_who_is_gone_without_a_word_is_given_up_after_3_s_and_an_idle_connection_costs_nothing(hostile, open_it, monkeypatch):
+    asked = []
+    whether = connection._Connection._ask_whether_it_is_there
+
+    def note(self, wanted):
+        whether(self, wanted)
+        asked.append((self.sock, self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
+
+    monkeypatch.setattr(connection._Connection, "_ask_whether_it_is_there", note)
+    uplink = open_it(hostile.url)
+    uplink.send([passages(0, 1)])
+    (sock, waiting), (_, idle) = asked
+    assert (bool(waiting), bool(idle)) == (True, False)
+    names = ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL")
+    set_to = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
+    assert set_to == [3000, 1, 1]
 
 
 def test_only_whoever_was_reached_may_have_been_stopped_by_the_size(hostile, impatient, open_it):

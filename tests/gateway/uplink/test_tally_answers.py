@@ -182,7 +182,7 @@ def test_any_damage_to_the_bytes_is_an_error_or_a_tally_on_the_grid(kind):
 
 @given(st.binary(max_size=200) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.sampled_from(["results", "series", "data", "status", "result"]), some),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.sampled_from(["results", "series", "data", "result"]), some),
     max_leaves=8,
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_whatever_is_no_answer_at_all_is_an_error_or_says_nothing(data):
@@ -198,7 +198,8 @@ def test_whatever_is_no_answer_at_all_is_an_error_or_says_nothing(data):
     [
         b"<html>", b"", b"[]", b"{}", b'{"results": []}', b'{"results": [{}, {}]}', b'{"results": [{"error": "timeout"}]}',
         b'{"results": [{"statement_id": 0, "partial": true}]}', b"[" * 100_000, b'{"results": [{"series": [{}]}]}',
-        b'{"status": "error", "data": {}}', b'{"status": "success", "isPartial": true, "data": {"resultType": "matrix", "result": []}}',
+        b'{"status": "error", "data": {}}',
+        b'{"status": "success", "isPartial": true, "data": {"resultType": "matrix", "result": []}}',
         b'{"status": "success", "data": {"resultType": "vector", "result": []}}', b"9" * 10_000,
     ],
 )  # fmt: skip
@@ -279,7 +280,8 @@ def test_a_file_that_somebody_wrote_into_gives_no_wrong_sum(tmp_path):
     (path,) = tmp_path.iterdir()
     good = path.read_bytes()
     tally = {((("node", "b"), ("site", "a")), START): Tally(1, {"count": 5, "count_ab": 5})}
-    for noise in (b"\xff\xfe\x00\n", b"passages,site=a,node=b count=abc %d\n" % START, b"=,= \n", b"passages,site=\xff count=1i x\n"):
+    no_number = b"passages,site=a,node=b count=abc %d\n" % START
+    for noise in (b"\xff\xfe\x00\n", no_number, b"=,= \n", b"passages,site=\xff count=1i x\n"):
         path.write_bytes(good + noise)
         assert uplink.tally("passages", FIELDS, START, END) == tally
     (tmp_path / "passages-2024-99-99.lp").write_bytes(b"whatever\n")
