@@ -187,7 +187,8 @@ def table(found: dict[str, object]) -> str:
     rows += [
         "{records} records in {minutes} minutes ({empty_minutes} of nobody), {people} people, "
         "{node_restarts} restarts of nodes".format_map(found),
-        "minutes lost: {lost}, counted twice: {twice}, people claimed lost: {flagged}, flags without a number: {unknown}".format_map(found),
+        "minutes lost: {lost}, counted twice: {twice}, people claimed lost: {flagged}, "
+        "flags without a number: {unknown}".format_map(found),
         "interpreter {interpreter_s} s; median recovery beyond it {beyond_interpreter} of the goal; "
         "{wall_s} s in all".format_map(found),
     ]
