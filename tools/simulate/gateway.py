@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -144,8 +144,11 @@ class Gateway:
     def clock(self) -> int:
         return max(0, START_S * 1000 + self._timeline.now_ms + self.offset_ms)
 
+    def steady(self) -> int:
+        return self._timeline.now_ms
+
     def _receive(self, payload: bytes, link: str) -> Received:
-        return Received(payload, link, self.clock(), self._timeline.now_ms)
+        return Received(payload, link, self.clock(), self.steady())
 
     # -- its files
 
@@ -235,7 +238,7 @@ class Gateway:
     # -- building it
 
     def _build(self, loop: Loop) -> Service:
-        def open_driver(spec: str, _clock: object) -> _Driver:
+        def open_driver(spec: str, _clock: object, _steady: object) -> _Driver:
             link = spec.partition(":")[2]
             return _Driver(spec, self._cables[link], self._receive, self._said, lambda: loop.is_dead, self.step)
 
@@ -243,7 +246,7 @@ class Gateway:
             return Uplink(self._server, lambda: self._timeline.now_ms, loop.spend, self._faults)
 
         with patch.multiple(service, open_driver=open_driver, open_uplink=open_uplink), self._disk_below():
-            return Service(self._config, self.clock, self._rng.random)
+            return Service(self._config, self.clock, self._rng.random, steady=self.steady)
 
     @contextmanager
     def _disk_below(self) -> Iterator[None]:
@@ -315,7 +318,7 @@ class _Driver:
         self._deframer = streetwire.Deframer()
         self._arrived: asyncio.Queue[Received] = asyncio.Queue()
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Callable[[str], Awaitable[None]]) -> None:
         self._cable.to_gateway = self._hear
         while True:
             await emit(await self._arrived.get())

@@ -64,6 +64,7 @@ class World:
         for node in plan.nodes:
             self._add(node)
         self.is_healing = False
+        self.twins: list[tuple[Node, Node]] = []
         self._server_turn = self._clock_turn = 0
 
     def run(self) -> Outcome:
@@ -107,16 +108,30 @@ class World:
             node.flash.bytes_until_cut = None
             node.off_until_ms = 0
             node.power_on()
+        for _, twin in self.twins:  # somebody has found it
+            twin.unplug()
         begin_ms = self.timeline.now_ms
         least_ms = SILENCE_MS if any(node.is_gone for node in self.nodes) else 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
         while self.timeline.now_ms < begin_ms + (CLOCK_HEAL_MS if self.clock_moves else HEAL_MS):
             self.timeline.run_until(self.timeline.now_ms + LOOK_EVERY_MS)
             if self.timeline.now_ms >= begin_ms + least_ms and self._is_delivered():
-                return True
+                if not self.twins:
+                    return True
+                self._change_twins()
         return False
 
     def _is_delivered(self) -> bool:
-        return all(node.is_gone or node.is_delivered for node in self.nodes) and self.gateway.is_drained()
+        is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
+        return is_told and self.gateway.is_drained() and (not self.forgets or self.gateway.is_audited())
+
+    def _change_twins(self) -> None:
+        """What the second device kept to itself is told now: the first has told everything, and makes room for it."""
+        for one, twin in self.twins:
+            if not self.book_of(one).is_cloned:
+                one.unplug()
+                twin.is_gone = False
+                twin.power_on()
+        self.twins.clear()
 
     # -- what faults do
 
@@ -156,7 +171,9 @@ class World:
         twin = self._add(replace(one.plan, link=twin_of(one.plan.link)))
         if is_clone:
             twin.flash = one.flash.copy()
+            book.is_cloned = True
         twin.power_on()
+        self.twins.append((one, twin))
         return True
 
     def for_a_while(self, thing: object, name: str, ms: int) -> None:
