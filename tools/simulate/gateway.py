@@ -207,6 +207,11 @@ class Gateway:
             return self._service._store.outbox_state()[0] == 0
         return False
 
+    def is_audited(self, since_s: int) -> bool:
+        """The server was read back after that, and everything was there."""
+        last = self._service._auditing.last if self._service is not None and self._service._auditing is not None else None
+        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
+
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._service._store.dead_letters() if self._service is not None else []
 
@@ -319,6 +324,7 @@ class _Driver:
         self._arrived: asyncio.Queue[Received] = asyncio.Queue()
 
     async def run(self, emit: Emit, opened: Callable[[str], Awaitable[None]]) -> None:
+        await opened(self.link)
         self._cable.to_gateway = self._hear
         while True:
             await emit(await self._arrived.get())
@@ -342,11 +348,12 @@ class _Driver:
 
 @contextmanager
 def quiet_gateways() -> Iterator[None]:
-    """No log, and a disk whose free space is always the same."""
+    """No log, no command that asks for something, and a disk whose free space is always the same."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
     try:
-        with patch.object(service, "shutil", SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))):
+        space = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))
+        with patch.multiple(service, shutil=space, WISHES_S=86_400.0):
             yield
     finally:
         structlog.configure(**before)
@@ -364,7 +371,7 @@ def _config_of(plan: Plan, folder: Path) -> Config:
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": folder / "state"}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
-            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points}),
+            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}),
             "sites": sites,
             "nodes": nodes,
         }
