@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -144,8 +144,11 @@ class Gateway:
     def clock(self) -> int:
         return max(0, START_S * 1000 + self._timeline.now_ms + self.offset_ms)
 
+    def steady(self) -> int:
+        return self._timeline.now_ms
+
     def _receive(self, payload: bytes, link: str) -> Received:
-        return Received(payload, link, self.clock(), self._timeline.now_ms)
+        return Received(payload, link, self.clock(), self.steady())
 
     # -- its files
 
@@ -204,6 +207,11 @@ class Gateway:
             return self._service._store.outbox_state()[0] == 0
         return False
 
+    def is_audited(self, since_s: int) -> bool:
+        """The server was read back after that, and everything was there."""
+        last = self._service._auditing.last if self._service is not None and self._service._auditing is not None else None
+        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
+
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._service._store.dead_letters() if self._service is not None else []
 
@@ -235,7 +243,7 @@ class Gateway:
     # -- building it
 
     def _build(self, loop: Loop) -> Service:
-        def open_driver(spec: str, _clock: object) -> _Driver:
+        def open_driver(spec: str, _clock: object, _steady: object) -> _Driver:
             link = spec.partition(":")[2]
             return _Driver(spec, self._cables[link], self._receive, self._said, lambda: loop.is_dead, self.step)
 
@@ -243,7 +251,7 @@ class Gateway:
             return Uplink(self._server, lambda: self._timeline.now_ms, loop.spend, self._faults)
 
         with patch.multiple(service, open_driver=open_driver, open_uplink=open_uplink), self._disk_below():
-            return Service(self._config, self.clock, self._rng.random)
+            return Service(self._config, self.clock, self._rng.random, steady=self.steady)
 
     @contextmanager
     def _disk_below(self) -> Iterator[None]:
@@ -315,7 +323,8 @@ class _Driver:
         self._deframer = streetwire.Deframer()
         self._arrived: asyncio.Queue[Received] = asyncio.Queue()
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Callable[[str], Awaitable[None]]) -> None:
+        await opened(self.link)
         self._cable.to_gateway = self._hear
         while True:
             await emit(await self._arrived.get())
@@ -339,11 +348,12 @@ class _Driver:
 
 @contextmanager
 def quiet_gateways() -> Iterator[None]:
-    """No log, and a disk whose free space is always the same."""
+    """No log, no command that asks for something, and a disk whose free space is always the same."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
     try:
-        with patch.object(service, "shutil", SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))):
+        space = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))
+        with patch.multiple(service, shutil=space, WISHES_S=86_400.0):
             yield
     finally:
         structlog.configure(**before)
@@ -361,7 +371,7 @@ def _config_of(plan: Plan, folder: Path) -> Config:
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": folder / "state"}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
-            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points}),
+            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}),
             "sites": sites,
             "nodes": nodes,
         }

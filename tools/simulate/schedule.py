@@ -57,6 +57,7 @@ class Plan:
     active_ms: int
     first_minute: int  # of the hour, in which it starts
     batch_points: int
+    audit_minutes: int
     strokes: tuple[Stroke, ...]
 
     @property
@@ -86,7 +87,7 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
             at_ms = rng.randrange(active_ms)
             strokes.append(Stroke(at_ms, fault, rng.randrange(count), FAULTS[fault].draw(rng)))
     strokes.sort(key=lambda stroke: stroke.at_ms)
-    plan = Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), tuple(strokes))
+    plan = Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), rng.choice((2, 5, 15)), tuple(strokes))
     return _with_rest(plan, rng) if "all_off" in kinds and rng.random() < 0.1 else plan
 
 
