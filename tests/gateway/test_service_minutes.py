@@ -166,7 +166,7 @@ def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkey
     run(scenario())
 
 
-def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(tmp_path, monkeypatch):
+def test_pauses_grow_while_the_server_is_busy_and_begin_anew_after_it_was_there(tmp_path, monkeypatch):
     pauses = []
 
     class Log:
@@ -174,8 +174,8 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
             return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
 
     monkeypatch.setattr(sending, "_log", Log())
-    away, there = Answer(Outcome.RETRY, "away", status=503), Answer(Outcome.STORED)
-    answers = [away, away, away, there, away, away, there]
+    busy, there = Answer(Outcome.RETRY, "busy", status=503), Answer(Outcome.STORED)
+    answers = [busy, busy, busy, there, busy, busy, there]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)
 
     async def scenario():
