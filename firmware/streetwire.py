@@ -414,8 +414,9 @@ def decode_objects(raw):
     return objects
 
 
-def crc32(data) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF
+def crc32(data, seed=0) -> int:
+    """CRC-32; two seeds never give the same bytes the same result, so a seed tells whose bytes they are."""
+    return binascii.crc32(data, seed) & 0xFFFFFFFF
 
 
 def cobs_encode(data) -> bytearray:

@@ -63,7 +63,14 @@ class GatewayConfig(_Section):
         int, Field(ge=0, le=40, description="keep what nodes sent, to be replayed by data replay; 0 keeps nothing")
     ] = 0
 
+    store_mb: Annotated[
+        int, Field(ge=20, le=100_000, description="beyond that old minutes become quarters of an hour, and then the oldest go")
+    ] = 400
     page: Annotated[str, Field(description="address of the live page, 127.0.0.1:8377; off for none")] = "127.0.0.1:8377"
+    clock: Annotated[
+        Literal["system", "ntp"],
+        Field(description="system: believe this machine's clock; ntp: accept nothing before NTP has set it (a Pi without a clock)"),
+    ] = "system"
     timezone: Annotated[str, Field(description="where a day on the page begins and ends")] = "Europe/Berlin"
 
     _state_dir = field_validator("state_dir", mode="before")(_path)
@@ -111,11 +118,14 @@ class UplinkConfig(_Section):
     org: Annotated[str, Field(max_length=120, description="organisation, of api = v2")] = ""
     bucket: Annotated[str, Field(min_length=1, max_length=120, description="of api = v2")] = "trottoir"
     token_file: Annotated[Path | None, Field(description="file of mode 0600 that holds the token, of api = v2")] = None
+    read_token_file: Annotated[Path | None, Field(description="like token_file, to read back with; else that one is used")] = None
+    audit_minutes: Annotated[int, Field(ge=1, le=1440, description="how often the server is read back")] = 15
+    retention_days: Annotated[int, Field(ge=0, le=36500, description="how long the server keeps points; 0: for ever")] = 0
     folder: Annotated[Path, Field(description="where api = file writes")] = Path("/var/lib/trottoir/points")
-    batch_points: Annotated[int, Field(ge=1, le=5000)] = 500
-    batch_wait_s: Annotated[int, Field(ge=1, le=300, description="how long points wait for company")] = 5
+    batch_points: Annotated[int, Field(ge=1, le=5000)] = 5000
+    batch_wait_s: Annotated[int, Field(ge=1, le=300, description="how long points wait for company")] = 1
 
-    _paths = field_validator("password_file", "token_file", "folder", mode="before")(_path)
+    _paths = field_validator("password_file", "token_file", "read_token_file", "folder", mode="before")(_path)
 
     @field_validator("url")
     @classmethod
@@ -148,10 +158,18 @@ class UplinkConfig(_Section):
 
     def read_token(self) -> str | None:
         """Like `read_password`, and ConfigError for what no HTTP header can carry: others would quote it when they complain."""
-        token = _secret("token_file", self.token_file)
-        if token is not None and not (token.isascii() and token.isprintable()):
-            raise ConfigError([Say("config.secret-not-a-token", {"key": "uplink.token_file", "file": self.token_file})])
-        return token
+        return _token("token_file", self.token_file)
+
+    def read_read_token(self) -> str | None:
+        """The token to read back with: that of `read_token_file`, else the one that points are written with."""
+        return _token("read_token_file", self.read_token_file) if self.read_token_file else self.read_token()
+
+
+def _token(key: str, named: Path | None) -> str | None:
+    token = _secret(key, named)
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError([Say("config.secret-not-a-token", {"key": f"uplink.{key}", "file": named})])
+    return token
 
 
 def _secret(key: str, named: Path | None) -> str | None:
@@ -216,7 +234,7 @@ class Config(_Section):
     def check_secrets(self) -> None:
         """ConfigError with a problem for each secret that cannot be read."""
         problems: list[Say] = []
-        for read in (self.uplink.read_password, self.uplink.read_token):
+        for read in (self.uplink.read_password, self.uplink.read_token, self.uplink.read_read_token):
             try:
                 read()
             except ConfigError as error:

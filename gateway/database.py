@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import StoreDamaged, StoreError
-from gateway.tables import TABLES, VERSION, check_of
+from gateway.tables import PAGE_B, TABLES, VERSION, check_of
 
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or column that should be there is not
 
 
 class Database:
-    """StoreError where the disk does not do, StoreDamaged where the file is not, or no longer, what was written to it."""
+    """StoreError where the disk does not do, StoreDamaged where the file is not, or no longer, what was written to it; then
+    `is_damaged` stays true until it is opened again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.open()
+
+    def open(self) -> None:
+        """Also after `close`, when another file stands at the path."""
+        self.is_damaged = False
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                self._db.executescript(TABLES)
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise disk_error(path, error) from error
+            raise self._blame(error) from error
+        try:
+            self._set_up()
+        except sqlite3.Error as error:
+            self.close()
+            raise self._blame(error) from error
+        except StoreError:
+            self.close()
+            raise
+
+    def _set_up(self) -> None:
+        self._db.execute(f"PRAGMA page_size = {PAGE_B}")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._have_tables()
+
+    def _have_tables(self) -> None:
+        ((version,),) = self.read("PRAGMA user_version")
+        if version == VERSION:
+            return
+        if version or self.read("SELECT 1 FROM sqlite_master"):
+            raise self.broken(f"tables of version {version}")
+        self._db.executescript(TABLES)
+
+    def _blame(self, error: sqlite3.Error) -> StoreError:
+        blamed = disk_error(self.path, error)
+        self.is_damaged = self.is_damaged or isinstance(blamed, StoreDamaged)
+        return blamed
 
     def close(self) -> None:
         self._db.close()
@@ -36,13 +65,18 @@ class Database:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise disk_error(self.path, error) from error
+            raise self._blame(error) from error
 
     def whole(self, row: Sequence[Any]) -> Sequence[Any]:
         """The row, if its last value is the check of all others; else StoreDamaged."""
         if check_of(*row[:-1]) != row[-1]:
-            raise StoreDamaged("store-broken", path=self.path, found=f"row {tuple(row[:2])}")
+            raise self.broken(f"row {tuple(row[:2])}")
         return row
+
+    def broken(self, found: object) -> StoreDamaged:
+        """What to raise where the file does not say what was written to it."""
+        self.is_damaged = True
+        return StoreDamaged("store-broken", path=self.path, found=found)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -56,8 +90,12 @@ class Database:
                 self._db.execute("ROLLBACK")
             self._rolled_back()
             if isinstance(error, sqlite3.Error):
-                raise disk_error(self.path, error) from error
+                raise self._blame(error) from error
             raise
+
+    def change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """The statement once for each row of values. Within a transaction."""
+        self._db.executemany(statement, rows)
 
     def _rolled_back(self) -> None:
         """What was remembered of the transaction is not true."""
@@ -81,6 +119,6 @@ def disk_error(path: Path, error: sqlite3.Error) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL") or "full" in str(error):
         return StoreError("store-full", path=path)
-    if name.startswith(_DAMAGE):
+    if name.startswith(_DAMAGE) or "UTF-8" in str(error):  # a text that is none: Python's own complaint, without a name
         return StoreDamaged("store-broken", path=path, found=error)
     return StoreError("store-unusable", path=path, found=error)

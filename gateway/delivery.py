@@ -1,11 +1,15 @@
 """From the outbox to the server: what an answer means for a batch, and how long to wait after it.
 
 Theory of operation
-    A batch is sent whole. STORED settles it. REFUSED and TOO_LARGE halve it and try again, down to the one line that is at
-    fault. A refused line goes to the dead letters and blocks nobody, but only if the server has taken another one in the same
-    attempt: who refuses everything is no database at work (a proxy, a wrong port), and everything is held. RETRY and HOLD end
-    the attempt: everything stays queued, and the pause grows. Every line is absolute and keyed, so sending a half twice
-    changes nothing.
+    What waits goes in batches of bounded lines and bytes. A batch is sent whole. STORED settles it. REFUSED and TOO_LARGE
+    halve it and try again, down to the one line that is at fault; only where the server says that all of them lie beyond its
+    retention they are refused together. A refused line goes to the dead letters and blocks nobody, but only if the server has
+    taken another one in the same attempt: who refuses everything is no database at work (a proxy, a wrong port), and
+    everything is held. RETRY and HOLD end the attempt: everything stays queued, and the pause grows. Every line is absolute
+    and keyed, so sending a half twice changes nothing.
+
+    A server that was away gets new data within 3 s of its return, however long it was away: while nobody answers, the next
+    attempt comes after at most a second. An attempt that meets silence itself lasts 3 s and has knocked twice meanwhile.
 
 Rules of this file
     No clock and no network: `attempt` is told how to send and how to settle, `Backoff` is told its random numbers.
@@ -19,7 +23,11 @@ from dataclasses import dataclass, field
 from gateway.model import OutboxRef
 from gateway.uplink.base import Answer, Outcome
 
+MAX_LINES = 5000
+MAX_BYTES = 256 * 1024
+
 Item = tuple[OutboxRef, bytes]
+Refusal = tuple[OutboxRef, str, str]  # reference, line, reason
 Send = Callable[[Sequence[bytes]], Awaitable[Answer]]
 
 
@@ -28,23 +36,36 @@ class Result:
     """What became of a batch. `stopped` is the answer that ended it early, None when every line found its place."""
 
     stored: list[OutboxRef] = field(default_factory=list)
-    refused: list[tuple[OutboxRef, str, str]] = field(default_factory=list)  # reference, line, reason
+    refused: list[Refusal] = field(default_factory=list)
     stopped: Answer | None = None
+
+
+def batches(items: Sequence[Item]) -> list[list[Item]]:
+    """The items in their order, at most MAX_LINES of them and MAX_BYTES of body at once; a line that is longer goes alone."""
+    found: list[list[Item]] = []
+    size = 0
+    for item in items:
+        length = len(item[1]) + 1
+        if not found or len(found[-1]) == MAX_LINES or size + length > MAX_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(item)
+        size += length
+    return found
 
 
 async def attempt(items: Sequence[Item], send: Send) -> Result:
     """Sends the items, halving where the server objects to a line or to the size."""
     result = Result()
-    parts = [list(items)] if items else []
+    parts = batches(items)[::-1]
     while parts:
         part = parts.pop()
         answer = await send([line for _, line in part])
         if answer.outcome is Outcome.STORED:
             result.stored += [ref for ref, _ in part]
         elif answer.outcome in (Outcome.REFUSED, Outcome.TOO_LARGE):
-            if len(part) == 1:
-                ref, line = part[0]
-                result.refused.append((ref, line.decode("utf-8", "replace"), answer.reason))
+            if len(part) == 1 or answer.too_old >= len(part):
+                result.refused += [(ref, line.decode("utf-8", "replace"), answer.reason) for ref, line in part]
             else:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]  # the older half goes first
@@ -60,41 +81,46 @@ async def attempt(items: Sequence[Item], send: Send) -> Result:
 
 class BatchSize:
     """How many points go at once. A server to which a batch is too large may close the connection before it has said so; so
-    whoever gives no answer twice in a row gets half as many, down to one, and twice as many again with every success."""
+    whoever breaks off twice in a row gets half as many, down to one, and twice as many again with every success. Whoever is
+    not reached at all has not seen the size."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._unanswered = 0
+        self._broken_off = 0
         self.points = most
 
     def take(self, stopped: Answer | None) -> None:
         """How the attempt ended; None where every line found its place."""
         if stopped is None:
-            self._unanswered = 0
+            self._broken_off = 0
             self.points = min(self._most, self.points * 2)
-        elif stopped.status is None and stopped.outcome is Outcome.RETRY:
-            self._unanswered += 1
-            if self._unanswered % 2 == 0:
+        elif stopped.may_be_size:
+            self._broken_off += 1
+            if self._broken_off % 2 == 0:
                 self.points = max(1, self.points // 2)
 
 
 class Backoff:
-    """Pauses between attempts: doubling from one second, with jitter, up to a limit by kind; what the server asked for
-    counts, up to ten minutes."""
+    """Pauses between attempts: doubling from one second, with jitter, up to a limit by kind of trouble, each kind from its
+    beginning; what the server asked for counts, up to ten minutes."""
 
+    UNANSWERED_S = 1.0
     LIMITS_S = {Outcome.RETRY: 30.0, Outcome.HOLD: 600.0}
     MAX_ASKED_S = 600.0
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
         self._failures = 0
+        self._limit_s = 0.0
 
     def succeeded(self) -> None:
         self._failures = 0
 
     def failed(self, answer: Answer) -> float:
         """Seconds to wait now."""
+        limit_s = self.UNANSWERED_S if answer.is_unanswered else self.LIMITS_S[answer.outcome]
+        if limit_s != self._limit_s:  # who was away for a day and now says "busy" has just begun to say so
+            self._limit_s, self._failures = limit_s, 0
         self._failures += 1
-        limit = self.LIMITS_S[answer.outcome]
-        pause = min(limit, 2.0 ** min(self._failures - 1, 20)) * (0.75 + 0.25 * self._random())
+        pause = min(limit_s, 2.0 ** min(self._failures - 1, 20)) * (0.75 + 0.25 * self._random())
         return max(pause, min(answer.retry_after_s or 0.0, self.MAX_ASKED_S))

@@ -11,8 +11,9 @@ import structlog
 MAX_VALUE = 300  # characters of one value; a hostile name or a server's page does not fill the disk
 
 
-def set_up(form: str, verbose: bool = False, stream: TextIO | None = None) -> None:
-    """`form` is `text` or `json`; `verbose` adds a line for every minute and batch. Call once, before the first line."""
+def set_up(form: str, verbose: bool = False, stream: TextIO | None = None, least: int = logging.INFO) -> None:
+    """`form` is `text` or `json`; `verbose` adds a line for every minute and batch, else lines below the level `least` are left
+    out. Call once, before the first line."""
     last: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     steps: list[Any] = [
         structlog.processors.add_log_level,
@@ -22,7 +23,7 @@ def set_up(form: str, verbose: bool = False, stream: TextIO | None = None) -> No
     ]
     structlog.configure(
         processors=steps,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else least),
         logger_factory=structlog.PrintLoggerFactory(file=stream or sys.stderr),
     )
 

@@ -28,6 +28,11 @@ def node_name(number: int) -> str:
     return f"tr-{number:06x}"
 
 
+def node_number(name: str) -> int:
+    """The other way."""
+    return int(name.removeprefix("tr-"), 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A payload as it came off a link. `received_ms` is UTC in milliseconds; `steady_ms` is of a clock that nobody sets, and

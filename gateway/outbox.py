@@ -26,7 +26,7 @@ class Outbox(Rows):
         for measurement, table in _TABLE_OF.items():
             where = span % ("start", "start")
             for time_s, id_, rev in self.read(f"SELECT start, series, rev FROM {table} WHERE {where}", (start_s, end_s, limit)):
-                series = self._series_of[id_]
+                series = self.series_of(id_)
                 tags = {"site": series.site, "node": series.node, "sensor": series.sensor}
                 found.append(OutboxRef(id_, measurement, tags, time_s, rev))
         query = f"SELECT time, id, measurement, tags, rev FROM facts WHERE {span % ('time', 'time')}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from gateway import schema
@@ -20,14 +19,13 @@ _CLIMATE = "SELECT start, series, temperature, humidity, n, q, rev, revised_at, 
 
 
 class Rows(Database):
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._series: dict[Series, int] = {}
-        self._series_of: dict[int, Series] = {}
+    def _set_up(self) -> None:
+        super()._set_up()
         self._learn_series()
 
     def _learn_series(self) -> None:
-        self._series.clear()
+        self._series: dict[Series, int] = {}
+        self._series_of: dict[int, Series] = {}
         for row in self.read("SELECT id, site, node, sensor, crc FROM series"):
             id_, *names, _ = self.whole(row)
             self._know(Series(*names), id_)
@@ -37,13 +35,19 @@ class Rows(Database):
 
     # -- reading
 
+    def series_of(self, id_: int) -> Series:
+        """StoreDamaged where a row has a number that no series has."""
+        if id_ not in self._series_of:
+            raise self.broken(f"series {id_}")
+        return self._series_of[id_]
+
     def count_bin(self, series: Series, start_s: int) -> CountBin | None:
         rows = self.read(f"{_BIN} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
         return self._count_bin(rows[0]) if rows else None
 
     def _count_bin(self, row: Sequence[int]) -> CountBin:
-        start, id_, period_s, *values, incarnation, seq, _ = self.whole(row)
-        return CountBin(self._series_of[id_], start, *values, incarnation, seq, period_s)
+        start, id_, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, _ = self.whole(row)
+        return CountBin(self.series_of(id_), start, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, period_s)
 
     def climate_bin(self, series: Series, start_s: int) -> ClimateBin | None:
         rows = self.read(f"{_CLIMATE} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
@@ -51,7 +55,7 @@ class Rows(Database):
 
     def _climate_bin(self, row: Sequence[int]) -> ClimateBin:
         start, id_, *values, _ = self.whole(row)
-        return ClimateBin(self._series_of[id_], start, *values)
+        return ClimateBin(self.series_of(id_), start, *values)
 
     def climate_since(self, start_s: int, end_s: int) -> list[ClimateBin]:
         """All climate bins that begin at or after `start_s` and before `end_s`, oldest first."""

@@ -17,23 +17,26 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 import streetwire
-from gateway import keeping, pipeline
+from gateway import adoption, audits, healing, keeping, pipeline, wishes
+from gateway.auditing import Audited, Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
+from gateway.healing import Healed
 from gateway.model import CountBin, Effect, GiveTime, Note, Received, Reply
 from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.session import Rules, Session
-from gateway.store import Store
 from gateway.systemd import Systemd
 from gateway.uplink.table import open_uplink
 from gateway.view import Now
@@ -44,8 +47,11 @@ if TYPE_CHECKING:
 
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
-DISK_PAUSE_S = 30
+DISK_PAUSE_S = 5
+WISHES_S = 1.0
+PATIENCE_S = 120  # so long a new store waits for what the server has
 STOP_S = 5
+PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
 
 _log = structlog.get_logger("gateway")
@@ -75,15 +81,24 @@ class Service:
         except OSError as error:
             raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
-        self._store = Store(config.gateway.state_dir / "store.db", bool(config.gateway.keep_received_days))
+        path = config.gateway.state_dir / "store.db"
+        self._store, healed = healing.open_store(path, bool(config.gateway.keep_received_days), self._now_s())
+        _say_healed(healed)
         self._sending: Sending | None = None
+        self._auditing: Auditing | None = None
         if config.uplink.enabled:
             uplink = open_uplink(config.uplink)
             self._sending = Sending(self._store, uplink, config.uplink, self._now_s, jitter, self._in_store)
+            self._auditing = Auditing(
+                self._store, open_uplink(config.uplink, to_read=True), config.uplink, config.gateway.id, set(config.nodes),
+                self._now_s, self._in_store, self._keep_audit,
+            )  # fmt: skip
         self.drivers: dict[str, Driver] = {}
         for port in config.serial.ports:
             driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
+        self._may_accept = asyncio.Event()
+        self._is_renewed = asyncio.Event()  # the store was made anew of what was whole
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
@@ -101,22 +116,28 @@ class Service:
             probe = getattr(driver, "probe", None)
             if probe is not None:
                 probe()
-        self._session = await self._stored_session()
+        if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
+            self._may_accept.set()
+        await self._adopt_store()
         await self._rebuild_windows()
-        self._open_page()
+        if self._sending is None:
+            await self._in_store(keeping.end_contact, self._store, self._now_s())
         self._wake_sending()  # what an earlier run has left
         api = self._config.uplink.api if self._sending else "off"
         _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=api)
         if not (self.drivers and self._config.nodes):
             _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
         self._systemd.ready()
-        tasks = [asyncio.create_task(driver.run(self._queue.put)) for driver in self.drivers.values()]
+        tasks = [asyncio.create_task(driver.run(self._queue.put, self._call_nodes)) for driver in self.drivers.values()]
         tasks += [asyncio.create_task(self._take_in()), asyncio.create_task(self._keep_minutes())]
         if self._systemd.watchdog_s:
             tasks.append(asyncio.create_task(self._tell_that_we_live()))
-        if self._sending is not None:
+        if self._sending is not None and self._auditing is not None:
             tasks.append(asyncio.create_task(self._sending.run()))
+            tasks.append(asyncio.create_task(self._publish(self._sending, self._auditing)))
+            tasks.append(asyncio.create_task(self._grant_wishes(self._sending, self._auditing)))
         stopping = asyncio.create_task(self._stopping.wait())
+        await self._bring_page()
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
@@ -125,6 +146,56 @@ class Service:
         await self._close()
         for task in done - {stopping}:
             task.result()  # a task that ended by itself has failed: its error is the reason
+
+    async def _publish(self, sending: Sending, auditing: Auditing) -> None:
+        while True:
+            self._is_renewed.clear()
+            await self._adopt_from_server(auditing)
+            sending.may_publish.set()
+            reading = asyncio.create_task(auditing.run())
+            renewed = asyncio.create_task(self._is_renewed.wait())
+            try:
+                done, _ = await asyncio.wait([reading, renewed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.may_publish.clear()  # a store that was made anew asks the server first
+                reading.cancel()
+                renewed.cancel()
+            if reading in done:
+                reading.result()
+
+    async def _adopt_from_server(self, auditing: Auditing) -> None:
+        # A new store accepts nothing before it knows what an earlier one has published; but no server may stop the counting.
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._may_accept.set)
+        try:
+            if await auditing.prepare():
+                async with self._booking:
+                    await self._adopt_store()
+                await self._rebuild_windows()
+            self._may_accept.set()
+        finally:
+            patience.cancel()
+
+    def _keep_audit(self, found: Audited) -> None:
+        self._wake_sending()
+        try:
+            audits.keep(self._config.gateway.state_dir, found)
+        except OSError as error:
+            _log.error("audit not kept", problem=str(error))
+
+    async def _grant_wishes(self, sending: Sending, auditing: Auditing) -> None:
+        await sending.may_publish.wait()
+        while True:
+            await asyncio.sleep(WISHES_S)
+            for wish in wishes.take(self._config.gateway.state_dir):
+                _log.info("asked by a command", wish=wish)
+                try:
+                    if wish == wishes.AUDIT:
+                        await auditing.round()
+                    elif wish == wishes.RESEND:
+                        await self._in_store(self._store.exhume)
+                        sending.wake()
+                except StoreError as error:
+                    _log.error("wish not granted", wish=wish, problem=error.line())
 
     def stop(self) -> None:
         """Ends `run` after what is on the way has been committed. May be called by a signal handler."""
@@ -144,9 +215,27 @@ class Service:
             except NotImplementedError:  # Windows: the handler runs in the main thread, outside the loop
                 signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
 
+    # -- links
+
+    async def _call_nodes(self, link: str) -> None:
+        # A node that waits for an acknowledgement tries again after seconds, later after a minute: whoever opens a port speaks
+        # first. Which nodes are behind it is not known yet; a node ignores what is meant for another. Hello comes before the
+        # records, since it tells when the boot was that they are of.
+        try:
+            streams = await self._in_store(self._store.streams)
+        except StoreError as error:
+            _log.warning("nodes not called", link=link, problem=error.line())
+            return
+        for stream in streams:
+            for verb, argument in ((streetwire.SAY_HELLO, 0), (streetwire.RESEND_FROM, stream.watermark + 1)):
+                command = streetwire.Command(stream.node, stream.incarnation, verb, argument)
+                if not await self.drivers[link].send(command):
+                    return
+
     # -- intake
 
     async def _take_in(self) -> None:
+        await self._may_accept.wait()
         while True:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
@@ -165,6 +254,8 @@ class Service:
     async def _book(self, decide: Callable[[], list[Effect]]) -> list[Effect]:
         """What the session decides, committed. After a StoreError the session knows what the store knows, and no more."""
         async with self._booking:
+            if self._store.is_damaged:  # whoever has met it
+                await self._adopt_store()
             effects = decide()
             try:
                 await self._commit(effects)
@@ -176,6 +267,10 @@ class Service:
     async def _adopt_store(self) -> None:
         while True:
             try:
+                if self._store.is_damaged:
+                    _say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
+                    await self._rebuild_windows()
+                    self._is_renewed.set()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
@@ -227,10 +322,19 @@ class Service:
             try:
                 await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
+                await self._make_room(now_s)
                 if now_s % 86_400 < 60:
                     await self._in_store(keeping.forget, self._store, now_s, self._config.gateway.keep_received_days * 86_400)
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))
+
+    async def _make_room(self, now_s: int) -> None:
+        allowed_b = self._config.gateway.store_mb * 1_000_000
+        given_up = keeping.Yielded()
+        while more := await self._in_store(keeping.make_room, self._store, now_s, allowed_b):
+            given_up += more
+        if given_up:
+            _log.warning("store is full", store_mb=self._config.gateway.store_mb, **asdict(given_up))
 
     async def _tell_that_we_live(self) -> None:
         # A sign of life goes the way of a record: through the loop and the store's thread.
@@ -258,12 +362,20 @@ class Service:
     def now(self) -> Now:
         """What only the running gateway knows. Called in the service's loop."""
         trouble = self._sending.trouble if self._sending else None
-        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble)
+        audited = self._auditing.last if self._auditing else None
+        return Now(self._now_s(), self._session.nodes_now(), self._pipeline.live(), trouble, audited)
 
     @property
     def page_url(self) -> str:
         """Empty where there is no page."""
         return self._page.url if self._page is not None and self._page.is_open else ""
+
+    async def _bring_page(self) -> None:
+        # Loading its packages takes a quarter as long as all the rest: nodes are heard before that.
+        if self._config.gateway.page_address is not None:
+            await asyncio.sleep(PAGE_AFTER_S)
+            await asyncio.to_thread(import_module, "gateway.page.server")
+            self._open_page()
 
     def _open_page(self) -> None:
         # The page is a guest: where its address is taken, counting goes on, and every minute the page tries again.
@@ -316,15 +428,16 @@ class Service:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._adopt_store()  # a commit that the stop has cut off may have happened or not
-                if rest:
+                if rest and self._may_accept.is_set():
                     await self._take(rest)
-                if self._sending is not None:
+                if self._sending is not None and self._sending.may_publish.is_set():
                     await self._sending.send_batch()
         except (TimeoutError, StoreError) as error:
             _log.warning("stopped with work left; it is kept", problem=str(error))
         self._store_thread.shutdown()
-        if self._sending is not None:
-            self._sending.close()
+        for sender in (self._sending, self._auditing):
+            if sender is not None:
+                sender.close()
         self._store.close()
         self._ownership.release()
         _log.info("stopped")
@@ -338,3 +451,8 @@ class Service:
 
     async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *arguments)
+
+
+def _say_healed(healed: Healed | None) -> None:
+    if healed is not None:
+        _log.error("store was damaged, and made anew of what is whole", **asdict(healed))

@@ -24,6 +24,7 @@ from pathlib import Path
 from gateway.model import (
     Q_CLIMATE_IMPLAUSIBLE,
     Q_NODE_RESET,
+    Q_THINNED,
     Q_TIME_HELD,
     Q_TIME_UNKNOWN,
     Accept,
@@ -41,7 +42,7 @@ from gateway.model import (
     node_name,
 )
 from gateway.outbox import Outbox
-from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED
+from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
@@ -72,11 +73,11 @@ class Store(Outbox):
                 elif isinstance(effect, Passport):
                     self._keep_passport(effect)
                 elif isinstance(effect, BootState):
-                    self._keep_boot(effect)
+                    self.keep_boot(effect)
                 elif isinstance(effect, Gap):
                     self._keep_gap(effect)
                 elif isinstance(effect, Loss):
-                    self._keep_loss(effect)
+                    self.keep_loss(effect)
                 elif isinstance(effect, Status):
                     tags = {"site": effect.site, "node": node_name(effect.node)}
                     self.keep_fact("node_status", tags, effect.at_s, effect.fields)
@@ -156,13 +157,22 @@ class Store(Outbox):
         self.put_bin(grown, QUEUED)
         return grown
 
+    def _climate_for(self, series: Series, start_s: int) -> ClimateBin:
+        """As `_bin_for`; an empty one where there is none."""
+        known = self.climate_bin(series, start_s)
+        if known is None:
+            known = self.climate_bin(series, start_s // QUARTER_S * QUARTER_S)
+            if known is not None and not known.q & Q_THINNED:
+                known = None
+        return known or ClimateBin(series, start_s, 0, 0, 0, 0, -1, 0)
+
     def _grow_climate(self, effect: Accept, series: Series, now_s: int) -> None:
         record, n = effect.record, effect.record.n_climate
-        old = self.climate_bin(series, effect.bin_start) or ClimateBin(series, effect.bin_start, 0, 0, 0, 0, -1, 0)
+        old = self._climate_for(series, effect.bin_start)
         temperature = old.temperature_centi_sum + record.temperature_centi * n
         humidity = old.humidity_half_sum + record.humidity_half * n
         grown = ClimateBin(
-            series, effect.bin_start, temperature, humidity, old.n + n, old.q | effect.q, old.rev + 1, now_s
+            series, old.start_s, temperature, humidity, old.n + n, old.q | effect.q, old.rev + 1, now_s
         )
         self.put_climate(grown, QUEUED)
 
@@ -177,14 +187,17 @@ class Store(Outbox):
             )  # fmt: skip
 
     def _keep_passport(self, passport: Passport) -> None:
+        row = (passport.node, passport.incarnation, json.dumps(asdict(passport)))
         self._db.execute(
-            "INSERT INTO streams(node, incarnation, passport) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET passport = ?3",
-            (passport.node, passport.incarnation, json.dumps(asdict(passport))),
+            "INSERT INTO streams(node, incarnation, passport, crc) VALUES(?1,?2,?3,?4) "
+            "ON CONFLICT DO UPDATE SET passport = ?3, crc = ?4",
+            (*row, check_of(*row)),
         )
 
-    def _keep_boot(self, boot: BootState) -> None:
+    def keep_boot(self, boot: BootState) -> None:
         key = (boot.node, boot.incarnation, boot.boot)
-        self._db.execute("INSERT OR REPLACE INTO boots VALUES(?,?,?,?)", (*key, json.dumps(asdict(boot))))
+        row = (*key, json.dumps(asdict(boot)))
+        self._db.execute("INSERT OR REPLACE INTO boots VALUES(?,?,?,?,?)", (*row, check_of(*row)))
         self._db.execute(
             "DELETE FROM boots WHERE node=?1 AND incarnation=?2 AND boot NOT IN "
             "(SELECT last_boot FROM streams WHERE node=?1 AND incarnation=?2) AND boot NOT IN "
@@ -197,11 +210,13 @@ class Store(Outbox):
         fields = {"until": gap.until_s, "bound": gap.bound, "resolved": gap.resolved_s}
         self.keep_fact("gaps", tags, gap.start_s, fields)
         if gap.bound < 0:  # still open
-            self._db.execute("INSERT OR REPLACE INTO silences VALUES(?,?)", (gap.node, json.dumps(asdict(gap))))
+            row = (gap.node, json.dumps(asdict(gap)))
+            self._db.execute("INSERT OR REPLACE INTO silences VALUES(?,?,?)", (*row, check_of(*row)))
         else:
             self._db.execute("DELETE FROM silences WHERE node = ?", (gap.node,))
 
-    def _keep_loss(self, loss: Loss) -> None:
+    def keep_loss(self, loss: Loss) -> None:
+        """Adds to what was lost in this hour. Within a transaction."""
         hour = loss.at_s // 3600 * 3600
         tags = {"site": loss.site, "node": node_name(loss.node), "reason": loss.reason}
         known = self.fact("losses", tags, hour) or {"people": 0, "bound": 0, "rev": -1}
@@ -213,16 +228,17 @@ class Store(Outbox):
     def streams(self) -> list[Stream]:
         """What the session knew at the last commit."""
         streams = {}
-        for node, incarnation, watermark, last_bin, last_boot, passport, adopted in self.read("SELECT * FROM streams"):
-            known = Passport(**json.loads(passport)) if passport else None
+        for node, incarnation, watermark, last_bin, last_boot, passport, adopted, crc in self.read("SELECT * FROM streams"):
+            known = Passport(**json.loads(self.whole((node, incarnation, passport, crc))[2])) if passport else None
             streams[node, incarnation] = Stream(node, incarnation, watermark, last_bin, last_boot, known, adopted)
-        for node, incarnation, boot, state in self.read("SELECT * FROM boots"):
+        for row in self.read("SELECT * FROM boots"):
+            node, incarnation, boot, state, _ = self.whole(row)
             if (node, incarnation) in streams:
                 streams[node, incarnation].boots[boot] = BootState(**json.loads(state))
         return list(streams.values())
 
     def silences(self) -> list[Gap]:
-        return [Gap(**json.loads(gap)) for (gap,) in self.read("SELECT gap FROM silences")]
+        return [Gap(**json.loads(self.whole(row)[1])) for row in self.read("SELECT node, gap, crc FROM silences")]
 
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""

@@ -4,7 +4,10 @@ Theory of operation
     `bins` and `climate` hold what is published, minute by minute; `facts` everything else that is. `state` says how far a row
     has got: what waits is found by a partial index, so an outbox of its own is not needed. A row's `crc` is over everything
     in it but its state; SQLite notices a damaged page, but not a bit in a number.
-    `streams`, `boots` and `silences` are what the session knows. `received` is filled only by choice.
+    Tables are strict, so that SQLite's own check finds rows that stand in a table of others.
+    `series` is there twice, since without it no bin is anybody's: `series_again` holds all of it on a page of its own.
+    `streams`, `boots` and `silences` are what the session knows; the check of a stream is of its passport. `received` is filled
+    only by choice.
 """
 
 from __future__ import annotations
@@ -14,51 +17,55 @@ from binascii import crc32
 
 QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
 VERSION = 2
+PAGE_B = 4096  # of every store: a file whose head is gone is still read page by page
 
 TABLES = f"""
-CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+BEGIN;
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS streams(
     node INTEGER, incarnation INTEGER, watermark INTEGER NOT NULL DEFAULT 0, last_bin INTEGER NOT NULL DEFAULT 0,
     last_boot INTEGER NOT NULL DEFAULT -1, passport TEXT, adopted INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY(node, incarnation)) WITHOUT ROWID;
+    crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(node, incarnation)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS boots(
-    node INTEGER, incarnation INTEGER, boot INTEGER, state TEXT NOT NULL,
-    PRIMARY KEY(node, incarnation, boot)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS silences(node INTEGER PRIMARY KEY, gap TEXT NOT NULL);
+    node INTEGER, incarnation INTEGER, boot INTEGER, state TEXT NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY(node, incarnation, boot)) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS silences(node INTEGER PRIMARY KEY, gap TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS series(
     id INTEGER PRIMARY KEY, site TEXT NOT NULL, node TEXT NOT NULL, sensor TEXT NOT NULL, crc INTEGER NOT NULL,
-    UNIQUE(site, node, sensor));
+    UNIQUE(site, node, sensor)) STRICT;
+CREATE INDEX IF NOT EXISTS series_again ON series(site, node, sensor, crc);
 CREATE TABLE IF NOT EXISTS bins(
     start INTEGER, series INTEGER, period_s INTEGER NOT NULL, ab INTEGER NOT NULL, ba INTEGER NOT NULL,
     covered_s INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
     incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY(start, series)) WITHOUT ROWID;
+    PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS climate(
     start INTEGER, series INTEGER, temperature INTEGER NOT NULL, humidity INTEGER NOT NULL,
     n INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
-    state INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID;
+    state INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS facts(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
-    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, tags, time));
+    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, tags, time)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
 CREATE TABLE IF NOT EXISTS dead_letters(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, ref INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
-    reason TEXT NOT NULL, at INTEGER NOT NULL);
+    reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS received(
     id INTEGER PRIMARY KEY, committed_s INTEGER NOT NULL, node INTEGER NOT NULL, incarnation INTEGER NOT NULL,
     seq INTEGER NOT NULL, site TEXT NOT NULL, bin_start INTEGER NOT NULL, count_sensor TEXT NOT NULL,
-    climate_sensor TEXT NOT NULL, q INTEGER NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL);
+    climate_sensor TEXT NOT NULL, q INTEGER NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE VIEW IF NOT EXISTS outbox AS
     SELECT 'passages' AS measurement, series AS ref, start AS time, rev, state FROM bins
     UNION ALL SELECT 'climate', series, start, rev, state FROM climate
     UNION ALL SELECT measurement, id, time, rev, state FROM facts;
 PRAGMA user_version = {VERSION};
+COMMIT;
 """
 
 
-def check_of(*values: int | str) -> int:
-    """The check of a row: CRC-32 over its values in their order."""
-    numbers = [value if isinstance(value, int) else crc32(value.encode()) for value in values]
-    return crc32(struct.pack(f"<{len(numbers)}q", *numbers))
+def check_of(*values: object) -> int:
+    """The check of a row: CRC-32 over its values in their order; -1, which is no row's, where one is no integer and no text."""
+    numbers = [value if isinstance(value, int) else crc32(value.encode()) if isinstance(value, str) else None for value in values]
+    return -1 if None in numbers else crc32(struct.pack(f"<{len(numbers)}q", *numbers))

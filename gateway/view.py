@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
+from gateway.audits import Audited
 from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, ClimateMean, Counted, NodeNow, OutboxState, Series, Trouble
 
 if TYPE_CHECKING:
@@ -100,13 +101,21 @@ class GatewayView(TypedDict):
     is_simulated: bool
 
 
+class AuditView(TypedDict):
+    """When the server was read back last, how many points were compared, and how many of them it lacked."""
+
+    at_s: int
+    checked: int
+    missing: int
+
+
 class View(TypedDict):
     """`audit` is null until something has been read back from the server."""
 
     gateway: GatewayView
     nodes: list[NodeView]
     outbox: OutboxView
-    audit: dict[str, int] | None
+    audit: AuditView | None
     disk_free_mb: int
 
 
@@ -118,6 +127,7 @@ class Now:
     nodes: Sequence[NodeNow]
     windows: Sequence[Live]
     trouble: Trouble | None
+    audited: Audited | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +169,15 @@ def assemble(config: Config, version: str, now: Now, books: Books) -> View:
             "trouble_since_s": now.trouble.since_s if now.trouble else None,
             "next_try_s": now.trouble.next_try_s if now.trouble else None,
         },
-        "audit": None,
+        "audit": _audit(now.audited),
         "disk_free_mb": books.disk_free_mb,
     }
+
+
+def _audit(found: Audited | None) -> AuditView | None:
+    if found is None or (found.unread and not found.checked):
+        return None
+    return {"at_s": found.at_s, "checked": found.checked, "missing": found.missing + found.lasting}
 
 
 def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Books) -> NodeView:

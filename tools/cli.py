@@ -99,12 +99,29 @@ def uplink_status() -> int:
 
 
 def uplink_dead_letters(
-    *, limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100
+    *,
+    limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100,
+    resend: Annotated[bool, Parameter(negative="", help=t("help.uplink-resend"))] = False,
 ) -> int:
     from gateway import config
-    from tools.uplink_command import dead_letters
+    from tools.uplink_command import dead_letters, resend_dead_letters
 
-    return dead_letters(config.load(shared.config), limit, shared.language)
+    settings = config.load(shared.config)
+    return resend_dead_letters(settings) if resend else dead_letters(settings, limit, shared.language)
+
+
+def data_audit() -> int:
+    from gateway import config
+    from tools.data_command import audit
+
+    return audit(config.load(shared.config))
+
+
+def data_replay() -> int:
+    from gateway import config
+    from tools.data_command import replay
+
+    return replay(config.load(shared.config))
 
 
 def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=_whole)] = 40) -> int:
@@ -115,6 +132,20 @@ def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds")
     return run_bench(seconds)
 
 
+def simulate(
+    *,
+    schedules: Annotated[int, Parameter(help=t("help.simulate-schedules"), converter=_whole)] = 100,
+    seed: Annotated[int, Parameter(help=t("help.simulate-seed"), converter=_whole)] = 1,
+    mutant: Annotated[str | None, Parameter(help=t("help.simulate-mutant"))] = None,
+    list_mutants: Annotated[bool, Parameter(negative="", help=t("help.simulate-list"))] = False,
+) -> int:
+    from tools import simulate_command
+
+    if list_mutants:
+        return simulate_command.list_mutants()
+    return simulate_command.run_simulate(schedules, seed, mutant)
+
+
 # "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
@@ -122,10 +153,13 @@ COMMANDS = {
     "doctor": doctor,
     "config check": config_check,
     "config schema": config_schema,
+    "simulate": simulate,
     "bench page": bench_page,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,
+    "data audit": data_audit,
+    "data replay": data_replay,
 }
 
 
@@ -195,28 +229,41 @@ def _bug(error: BaseException) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point. Whatever happens ends in one line and the contract's exit code."""
+    """Whatever happens ends in one line and the contract's exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _prepare(arguments)
+    try:
+        return build().meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except BaseException as error:
+        return end(error, arguments)
+
+
+def end(error: BaseException, arguments: list[str]) -> int:
+    """Says what ended a command that was called with these words; its exit code. Raises what is no error (SystemExit)."""
+    _prepare(arguments)
+    match error:
+        case TrottoirError():
+            say(error.line(shared.language))
+            return error.exit_code
+        case CycloptsError():
+            say(usage.explain(error).line(shared.language))
+            return EXIT_USAGE
+        case KeyboardInterrupt():
+            say(t("cli.stopped"))
+            return EXIT_INTERRUPTED
+        case BrokenPipeError():
+            return EXIT_CHECK_FAILED
+        case Exception():  # the one place where everything ends
+            say(_bug(error))
+            return EXIT_BUG
+    raise error
+
+
+def _prepare(arguments: list[str]) -> None:
     for stream in (sys.stdout, sys.stderr):  # an arrow that a terminal does not know ends no command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     shared.language = language_of(arguments)
-    try:
-        return build().meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except TrottoirError as error:
-        say(error.line(shared.language))
-        return error.exit_code
-    except CycloptsError as error:
-        say(usage.explain(error).line(shared.language))
-        return EXIT_USAGE
-    except KeyboardInterrupt:
-        say(t("cli.stopped"))
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return EXIT_CHECK_FAILED
-    except Exception as error:  # the one place where everything ends
-        say(_bug(error))
-        return EXIT_BUG
 
 
 if __name__ == "__main__":

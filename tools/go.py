@@ -204,10 +204,10 @@ def make_venv(handle):
     folders = [os.path.relpath(str(folder), str(packages)) for folder in (ROOT, ROOT / "firmware")]
     (packages / "trottoir.pth").write_text("\n".join(folders) + "\n", encoding="utf-8")
     if os.name == "nt":
-        (VENV / "Scripts/trottoir.cmd").write_text('@"%~dp0python.exe" -P -m tools.cli %*\n')
+        (VENV / "Scripts/trottoir.cmd").write_text('@"%~dp0python.exe" -P -m tools.start %*\n')
     else:
         script = VENV / "bin/trottoir"
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PYTHON))} -P -m tools.cli "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PYTHON))} -P -m tools.start "$@"\n', encoding="utf-8")
         script.chmod(0o755)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from rich.live import Live
 
 from gateway import config, logs, service
 from gateway.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError, StoreError
+from gateway.timekeeping import SynchronisedClock, steady_ms, utc_ms
 from gateway.version import VERSION
 from gateway.watch import Watch
 from gateway.words import Say
@@ -39,7 +39,8 @@ async def _serve(settings: config.Config) -> bool:
     with _live(console) if is_watched else contextlib.nullcontext() as live:
         # With a table on the screen, stderr is the table's: what is logged appears above it.
         logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose, sys.stdout if shared.json else sys.stderr)
-        gateway = service.Service(settings, _utc_ms, steady=_steady_ms)
+        clock = SynchronisedClock() if settings.gateway.clock == "ntp" else utc_ms
+        gateway = service.Service(settings, clock, steady=steady_ms)
         gateway.stop_on_signals()
         drawing = asyncio.create_task(_draw(live, settings, gateway)) if live else None
         if drawing is not None:
@@ -50,14 +51,6 @@ async def _serve(settings: config.Config) -> bool:
             if drawing is not None:
                 drawing.cancel()
         return gateway.interrupted
-
-
-def _utc_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _steady_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 def _say_if_failed(drawing: asyncio.Task[None]) -> None:

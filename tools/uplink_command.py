@@ -9,11 +9,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gateway.errors import EXIT_OK, ConfigError
+from gateway import wishes
+from gateway.errors import EXIT_OK, ConfigError, StoreError
+from gateway.ownership import Ownership
 from gateway.reading import Reader
+from gateway.store import Store
 from gateway.words import Language, Say
 from tools import page_client
-from tools.terminal import say, shared, show
+from tools.terminal import say, shared, show, t
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_AFTER_S = 0.5  # between two looks for the test point; VictoriaMetrics takes about a second
 MAX_LETTERS = 1_000_000
+
 
 def check(settings: Config, language: Language) -> int:
     """Says each step as it happens; the exit code of the first that fails. What --json gives is English, as all data."""
@@ -110,6 +114,25 @@ def dead_letters(settings: Config, limit: int, language: Language) -> int:
     result = [{"time": _utc(letter.at_s), "line": letter.line, "reason": letter.reason} for letter in letters]
     lines = [Say("check.dead-letter", row).line(language) for row in result]
     show({"dead_letters": result, "count": count}, "\n".join(lines) or Say("check.dead-letters-none").line(language))
+    return EXIT_OK
+
+
+def resend_dead_letters(settings: Config) -> int:
+    """They wait to be sent once more, as they are now: by the gateway if one is running, else by the next one."""
+    folder = settings.gateway.state_dir
+    with closing(Reader(folder / "store.db")) as reader:
+        count = reader.outbox().dead_letters
+    try:
+        ownership = Ownership(folder / "lock")
+    except StoreError as error:
+        if error.key != "store-taken":
+            raise
+        wishes.ask(folder, wishes.RESEND)
+    else:
+        with closing(Store(folder / "store.db")) as store:
+            store.exhume()
+        ownership.release()
+    show({"resend": count}, t("check.resend", count=count))
     return EXIT_OK
 
 

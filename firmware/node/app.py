@@ -5,6 +5,8 @@
 #             what is due. Everything that counts happens here, in one task and in this order.
 #   tick      every 10 s: running totals and health. Ticks stand on the tens of seconds of the open minute, so that a record,
 #             which tells totals too, ends at a tick. Nothing finer ever leaves the node.
+#   step      the first time of a boot, or one that is more than two seconds off: the open minute ends as it was, at the first
+#             tens of seconds of the new time that are no sooner than a tick. At once only while nothing has been counted yet.
 #   climate   every 10 s: one reading, in a task of its own because the part takes its time.
 # A minute's record is on flash before it is sent (node/log); what is sent and when it is sent again is node/sender's.
 # The watchdog is fed by the beat alone: should the beat stand still, the board starts anew and the log has everything but
@@ -14,7 +16,7 @@ import asyncio
 import gc
 
 import streetwire
-from node.clock import STEP_MS, NodeClock
+from node.clock import MINUTE_MS, STEP_MS, NodeClock
 from node.minutes import Minutes
 from node.sender import Sender
 
@@ -50,6 +52,7 @@ class App:
         self._bin_start = 0
         self._live_due_ms = LIVE_MS
         self._told_live_ms = 0
+        self._step_offset_ms = None  # UTC minus uptime as heard, while the step to it has to wait
         self._last_climate = None
         self._lines = []  # for the gateway's log, oldest first; bounded in say()
 
@@ -87,9 +90,13 @@ class App:
             self._end_second()
         for message in self._link.receive():
             self._on_message(message)
-        if self._clock.uptime_ms >= self._minute_ends_ms:
+        is_tick = self._clock.uptime_ms >= self._live_due_ms
+        is_over = self._clock.uptime_ms >= self._minute_ends_ms
+        if is_over:
             self._close_minute()
-        if self._clock.uptime_ms >= self._live_due_ms:
+        if is_tick and self._step_offset_ms is not None:
+            self._step(self._step_offset_ms)
+        if is_tick or is_over:
             self._told_live_ms = self._clock.uptime_ms
             self._set_next_tick()
             self._tell_live()
@@ -125,22 +132,34 @@ class App:
     def _begin_minute(self):
         self._bin_start = self._clock.minute_start_s()
         self._minute_ends_ms = self._clock.minute_ends_at_ms()
-        self._live_due_ms = self._clock.uptime_ms
 
     def _set_next_tick(self):
-        # The next ten seconds of the open minute, and never sooner than a small correction of the clock explains.
+        # The next ten seconds of the open minute, or of the time to step to, and never sooner than a small correction of the
+        # clock explains.
         earliest_ms = self._told_live_ms + LIVE_MS - STEP_MS - BEAT_MS
-        self._live_due_ms = self._minute_ends_ms - (self._minute_ends_ms - earliest_ms) // LIVE_MS * LIVE_MS
+        on_grid_ms = self._minute_ends_ms if self._step_offset_ms is None else -self._step_offset_ms
+        self._live_due_ms = on_grid_ms - (on_grid_ms - earliest_ms) // LIVE_MS * LIVE_MS
 
     def _set_time(self, unix_ms):
-        if not self._clock.would_step(unix_ms):
-            self._clock.set_utc(unix_ms)
-            self._minute_ends_ms = self._end_of_open_minute(unix_ms)
+        if self._clock.would_step(unix_ms):
+            self._step_offset_ms = unix_ms - self._clock.uptime_ms
             self._set_next_tick()
+            if self._minutes.is_empty and not self._would_end_before_tick(unix_ms):
+                self._step(self._step_offset_ms)
             return
+        self._step_offset_ms = None
+        self._clock.set_utc(unix_ms)
+        self._minute_ends_ms = self._end_of_open_minute(unix_ms)
+        self._set_next_tick()
+
+    def _would_end_before_tick(self, unix_ms):
+        return unix_ms % MINUTE_MS + self._live_due_ms - self._clock.uptime_ms > MINUTE_MS
+
+    def _step(self, offset_ms):
         if not self._minutes.is_empty:  # what was counted so far keeps the minute it was counted in
             self._close_minute()
-        self._clock.set_utc(unix_ms)
+        self._clock.set_utc(self._clock.uptime_ms + offset_ms)
+        self._step_offset_ms = None
         self._begin_minute()
 
     def _end_of_open_minute(self, unix_ms):

@@ -53,7 +53,8 @@ class Minutes:
 
     @property
     def is_empty(self):
-        return not (self.covered_s or self._n or self.total_ab != self._told_ab or self.total_ba != self._told_ba)
+        """Nothing has been counted or watched yet; a climate reading alone may as well go into the next minute."""
+        return not (self.covered_s or self.total_ab != self._told_ab or self.total_ba != self._told_ba)
 
     def close(self, bin_start, uptime_s, is_drifting=False):
         """The record of the minute that ends now, and the next minute begins. The log fills in boot and seq."""

@@ -11,6 +11,11 @@ from gateway.model import Received
 
 Emit = Callable[[Received], Awaitable[None]]
 Clock = Callable[[], int]  # milliseconds: of UTC, or of a clock that nobody sets
+Opened = Callable[[str], Awaitable[None]]  # told the link each time that it has been opened
+
+
+async def say_nothing(link: str) -> None:
+    """For links on which nobody has to be called."""
 
 
 @dataclass(slots=True)
@@ -30,8 +35,9 @@ class Driver(Protocol):
     link: str
     stats: LinkStats
 
-    async def run(self, emit: Emit) -> None:
-        """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure."""
+    async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
+        """Reads until cancelled, opening the link again whenever it is lost. `emit` may wait: that is back-pressure. `opened`
+        may already send; nothing is read until it returns."""
         ...
 
     async def send(self, message: streetwire.Message) -> bool:

@@ -20,7 +20,7 @@ import structlog
 from aioserial import AioSerial
 
 import streetwire
-from gateway.drivers.base import Clock, Emit, LinkStats
+from gateway.drivers.base import Clock, Emit, LinkStats, Opened, say_nothing
 from gateway.errors import DeviceError, PermissionDenied
 from gateway.model import Received
 
@@ -49,7 +49,7 @@ class SerialDriver:
         if Path(self._path).exists():
             self._open().close()
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
@@ -60,7 +60,7 @@ class SerialDriver:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
                 continue
-            await self._serve(port, emit)
+            await self._serve(port, emit, opened)
             if self.stats.rx_bytes:
                 pause_s = FIRST_PAUSE_S
             else:  # a port that opens and gives nothing would open for ever
@@ -80,7 +80,7 @@ class SerialDriver:
         self.stats.tx_bytes += len(frame)
         return True
 
-    async def _serve(self, port: AioSerial, emit: Emit) -> None:
+    async def _serve(self, port: AioSerial, emit: Emit, opened: Opened) -> None:
         deframer = streetwire.Deframer()
         stats = self.stats
         stats.opens += 1
@@ -90,6 +90,7 @@ class SerialDriver:
         stats.is_open = True
         _log.info("port open", link=self.link)
         try:
+            await opened(self.link)
             while True:
                 data = await port.read_async(max(1, min(port.in_waiting, MAX_READ)))
                 stats.rx_bytes += len(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -43,12 +43,22 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one."""
+    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one.
+    `too_old` is how many of the lines the server says lie beyond its retention. `may_be_size`: nobody answered, and that may
+    be because the batch was too large. `is_undelivered` only where certainly no byte got there."""
 
     outcome: Outcome
     reason: str = ""
     retry_after_s: float | None = None
     status: int | None = None
+    too_old: int = 0
+    may_be_size: bool = False
+    is_undelivered: bool = False
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Nobody was there to take it: no status, as far as a status is used."""
+        return self.outcome is Outcome.RETRY and self.status is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,26 @@ class Row:
     tags: dict[str, str]
     time_s: int
     fields: dict[str, object]
+
+
+Tags = tuple[tuple[str, str], ...]  # a series: its tags, sorted by their keys
+
+
+def tags_of(tags: Mapping[str, str]) -> Tags:
+    """A series as a key. InfluxQL tells of an absent tag as an empty one: both are the same series."""
+    return tuple(sorted((key, value) for key, value in tags.items() if value))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a server has of one series in one hour: how many points, and the sum of each integer field that was asked for. A
+    point that lacks one of the fields does not count as a point."""
+
+    points: int
+    sums: Mapping[str, int]
+
+
+Tallies = dict[tuple[Tags, int], Tally]  # by series and UTC start of the hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +134,14 @@ class Uplink(Protocol):
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         """Every point of a measurement of our schema with start_s <= time < end_s, as stored. Raises UplinkError."""
+        ...
+
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        """What is stored with start_s <= time < end_s, summed by series and UTC hour; an hour without a point is left out. The
+        first and the last hour hold only what lies inside the span. `fields` are integer fields of the measurement, else
+        ValueError. Raises UplinkError for every answer that does not say all of it without a doubt.
+
+        A span of any length is asked for in portions of at most a day. Whoever keeps copies of a point counts them all."""
         ...
 
     def close(self) -> None: ...

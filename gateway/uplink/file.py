@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.uplink.base import Answer, Identity, Outcome, Row, UplinkError
+from gateway.uplink import tallying
+from gateway.uplink.base import Answer, Identity, Outcome, Row, Tallies, UplinkError, tags_of
 from gateway.words import Say
 
-# measurement,tags fields time, with backslash escapes in tags and quoted strings in fields
+# measurement,tags fields time, with backslash escapes in tags, quoted strings and numbers in fields
 _KEY = rb"(?:\\.|[^ ,=\\])+"
-_PAIR = _KEY + rb'=(?:"(?:\\.|[^"\\])*"|[^ ",]+)'
-_LINE = re.compile(rb"(%b)((?:,%b=%b)*) (%b(?:,%b)*) (\d+)" % (_KEY, _KEY, _KEY, _PAIR, _PAIR))
+_NUMBER = rb"-?\d{1,19}i|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PAIR = _KEY + rb'=(?:"(?:\\.|[^"\\])*"|%b)' % _NUMBER
+_LINE = re.compile(rb"(\w+)((?:,%b=%b)*) (%b(?:,%b)*) (\d{1,11})" % (_KEY, _KEY, _PAIR, _PAIR))
 _TAG = re.compile(r",((?:\\.|[^=,\\])+)=((?:\\.|[^,\\])+)")
 _FIELD = re.compile(r'((?:\\.|[^=,\\])+)=("(?:\\.|[^"\\])*"|[^,]+)', re.DOTALL)
+
+Day = dict[tuple[bytes, int], bytes]  # (series, time) -> fields, as they are written
 
 
 class FileUplink:
@@ -58,17 +62,26 @@ class FileUplink:
         return Identity("file")
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
-        newest: dict[tuple[bytes, int], Row] = {}
+        days = self._days(measurement, start_s, end_s)
+        return [Row(_tags(series), time_s, _fields(written)) for day in days for (series, time_s), written in day.items()]
+
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        tallying.check_fields(measurement, fields)
+        tallies: Tallies = {}
+        for day in self._days(measurement, start_s, end_s):
+            try:
+                tallies |= _tally(day, fields)
+            except tallying.TallyError as error:
+                raise UplinkError("query-failed", url=self.address, found=error) from error
+        return tallies
+
+    def _days(self, measurement: str, start_s: int, end_s: int) -> Iterator[Day]:
+        # The points of each day in the span, each as it was sent last.
         for path in sorted(self._folder.glob(f"{measurement}-????-??-??.lp")):
-            *whole, _torn = self._content(path).split(b"\n")  # what a power cut has torn is no point; its batch is sent again
-            for line in whole:
-                found = _LINE.fullmatch(line)
-                if found is None or not start_s <= int(found[4]) < end_s:
-                    continue
-                tags = {key: _unescape(value) for key, value in _TAG.findall(found[2].decode())}
-                fields = {key: _value(value) for key, value in _FIELD.findall(found[3].decode())}
-                newest[found[2], int(found[4])] = Row(tags, int(found[4]), fields)
-        return list(newest.values())
+            day_s = _day_of(path)
+            if day_s < end_s and start_s < day_s + tallying.DAY_S:
+                *whole, _torn = self._content(path).split(b"\n")  # what a power cut has torn is no point: it is sent again
+                yield _newest(whole, start_s, end_s)
 
     def _content(self, path: Path) -> bytes:
         try:
@@ -78,6 +91,46 @@ class FileUplink:
 
     def close(self) -> None:
         """Nothing is held open between batches."""
+
+
+def _day_of(path: Path) -> int:
+    # Of a name that no day has: none that anybody asks for.
+    try:
+        return int(datetime.strptime(f"{path.stem[-10:]} +0000", "%Y-%m-%d %z").timestamp())
+    except ValueError:
+        return 1 << 62
+
+
+def _newest(lines: Sequence[bytes], start_s: int, end_s: int) -> Day:
+    newest: Day = {}
+    for line in lines:
+        found = _LINE.fullmatch(line)
+        if found is not None and start_s <= int(found[4]) < end_s:
+            newest[found[2], int(found[4])] = found[3]
+    return newest
+
+
+def _tags(written: bytes) -> dict[str, str]:
+    return {key: _unescape(value) for key, value in _TAG.findall(written.decode("utf-8", "replace"))}
+
+
+def _fields(written: bytes) -> dict[str, object]:
+    return {key: _value(value) for key, value in _FIELD.findall(written.decode("utf-8", "replace"))}
+
+
+def _tally(day: Day, names: Sequence[str]) -> Tallies:
+    found: dict[tuple[bytes, int], dict[str, tuple[int, int]]] = {}
+    for (series, time_s), written in day.items():
+        counted = found.setdefault((series, time_s - time_s % tallying.HOUR_S), dict.fromkeys(names, (0, 0)))
+        fields = _fields(written)
+        for name in names:
+            if name in fields:
+                count, total = counted[name]
+                counted[name] = (count + 1, total + tallying.whole(fields[name]))
+    tallies: Tallies = {}
+    for (series, hour_s), counted in found.items():
+        tallying.enter(tallies, tags_of(_tags(series)), hour_s, counted)
+    return tallies
 
 
 def _append(path: Path, data: bytes) -> None:

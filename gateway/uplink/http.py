@@ -11,18 +11,23 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import urllib3
 from urllib3 import exceptions
 from urllib3.util import parse_url
 
+from gateway.uplink import connection
 from gateway.uplink.base import MAX_REASON, Answer, Outcome, UplinkError, cause_of
 from gateway.words import Say
 
-TIMEOUT = urllib3.Timeout(connect=5, read=30)
+TIMEOUT = urllib3.Timeout(connect=3, read=30)
 ANSWER_S = 120.0  # for the whole body of an answer, however slowly it drips
 REASON_BYTES = 4096  # of an answer that are read for the reason it gives
 MAX_PAGE = 120  # characters of a web page that stands where a database should
+_TOO_OLD = re.compile(r"partial write: .*\bretention policy\b.*\bdropped=(\d{1,9})\b")  # as InfluxDB 1 and 2 say it
+_NO_CONNECTION = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}  # as urllib3, which opens the connection, reads a URL
 
 
@@ -46,28 +51,45 @@ class Http:
         self._target = target
         self._headers = {"Authorization": authorization} if authorization else {}
         self._secrets = _secrets_in(authorization) if authorization else []
-        self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT)
+        self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=TIMEOUT, socket_options=connection.options())
+        self._pool.pool_classes_by_scheme = connection.POOLS
 
-    def ask(
-        self, method: str, path: str, limit: int, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        """The server's answer, of its body at most `limit` bytes. UplinkError with the cause where there is none."""
+    def get(self, path: str, limit: int) -> Reply:
+        """The server's answer, of its body at most `limit` bytes. UplinkError with the cause where none comes, or half of one."""
+        answer = self._request("GET", path, None, {})
         try:
-            answer = self._pool.request(
-                method, self.url + path, body=body, headers={**(headers or {}), **self._headers}, redirect=False,
-                preload_content=False,
-            )  # fmt: skip
             data = _read(answer, limit)
-            return Reply(answer.status, answer.headers, data[:limit], len(data) <= limit)
         except exceptions.HTTPError as error:
-            self._pool.clear()  # whatever else comes on this connection belongs to an answer that made no sense
-            key, found = _cause(error)
-            told = self.clean(found) if isinstance(found, str) else found
-            raise UplinkError(key, url=self.url, found=told) from error
+            raise self._no_answer(error) from error
+        return Reply(answer.status, answer.headers, data[:limit], len(data) <= limit)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """The answer to a body. Its status decides: what breaks off behind it costs the words of the reason, no more."""
+        answer = self._request("POST", path, body, headers or {})
+        try:
+            data = _read(answer, REASON_BYTES)
+        except exceptions.HTTPError:
+            self._pool.clear()
+            return Reply(answer.status, answer.headers, b"", is_whole=False)
+        return Reply(answer.status, answer.headers, data[:REASON_BYTES], len(data) <= REASON_BYTES)
+
+    def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request(
+                method, self.url + path, body=body, headers={**headers, **self._headers}, redirect=False, preload_content=False
+            )
+        except exceptions.HTTPError as error:
+            raise self._no_answer(error) from error
+
+    def _no_answer(self, error: exceptions.HTTPError) -> UplinkError:
+        self._pool.clear()  # whatever else comes on this connection belongs to an answer that made no sense
+        key, found = _cause(error)
+        told = self.clean(found) if isinstance(found, str) else found
+        return UplinkError(key, url=self.url, found=told)
 
     def meaning(self, status: int, text: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a batch."""
-        return classify(status, self.clean(_message(text)), headers.get("Retry-After"))
+        return classify(status, self.clean(_message(text)), _seconds(headers.get("Retry-After"), headers.get("Date")))
 
     def blame(self, status: int, text: str = "", cause: str | None = None) -> UplinkError:
         """What an answer that is no success says about the server; `cause` where more is known than its status."""
@@ -93,23 +115,28 @@ def _secrets_in(authorization: str) -> list[str]:
     return [part for part in (secret, plain, plain.partition(":")[2]) if part]
 
 
-def classify(status: int, text: str = "", retry_after: str | None = None) -> Answer:
+def classify(status: int, text: str = "", retry_after_s: float | None = None) -> Answer:
     """An HTTP status -> what to do with the batch. A status that is not named keeps the data."""
     reason = f"HTTP {status} {text}".strip()
     if status == 204:
         return Answer(Outcome.STORED, status=status)
     if status in (400, 422):
-        return Answer(Outcome.REFUSED, reason, status=status)
+        too_old = _TOO_OLD.search(text)
+        return Answer(Outcome.REFUSED, reason, status=status, too_old=int(too_old[1]) if too_old else 0)
     if status == 413:
         return Answer(Outcome.TOO_LARGE, reason, status=status)
     if status in (408, 425, 429) or 500 <= status <= 599:
-        return Answer(Outcome.RETRY, reason, _seconds(retry_after), status)
+        return Answer(Outcome.RETRY, reason, retry_after_s, status)
     return Answer(Outcome.HOLD, reason, status=status)
 
 
 def no_answer(error: UplinkError) -> Answer:
-    """Nobody answered: the same again later."""
-    return Answer(Outcome.RETRY, error.line()[:MAX_REASON])
+    """Nobody answered: the same again later. Only whoever was reached can have been stopped by the size, or have taken some."""
+    cause = error.__cause__
+    may_be_size = isinstance(cause, (exceptions.ProtocolError, exceptions.ReadTimeoutError))
+    return Answer(
+        Outcome.RETRY, error.line()[:MAX_REASON], may_be_size=may_be_size, is_undelivered=isinstance(cause, _NO_CONNECTION)
+    )
 
 
 def _message(text: str) -> str:
@@ -123,9 +150,20 @@ def _message(text: str) -> str:
     return str(answer.get("message") or answer.get("error") or text) if isinstance(answer, dict) else text
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    # A date is legal too, but it needs the server's clock and ours to agree: then the usual pause does.
-    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+def _seconds(retry_after: str | None, date: str | None) -> float | None:
+    # Seconds, or a moment: by the clock of the server, which is in the same answer, and not by ours. None for anything else.
+    if retry_after is None or retry_after.isdecimal():
+        return None if retry_after is None else float(retry_after)
+    moment, now = _moment(retry_after), _moment(date or "")
+    return (moment - now).total_seconds() if moment and now and moment >= now else None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # HTTP knows no other zone
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
 
 
 def _read(answer: urllib3.BaseHTTPResponse, limit: int) -> bytes:

@@ -6,8 +6,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from gateway.uplink.base import Answer, Identity, Row, UplinkError
-from gateway.uplink.http import REASON_BYTES, Http, no_answer
+from gateway.uplink.base import Answer, Identity, Row, Tallies, UplinkError
+from gateway.uplink.http import Http, no_answer
 from gateway.uplink.reading import Reader
 from gateway.words import Say
 
@@ -27,7 +27,7 @@ class InfluxV1:
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         try:
-            reply = self._http.ask("POST", self._path, REASON_BYTES, b"\n".join(lines))
+            reply = self._http.post(self._path, b"\n".join(lines))
         except UplinkError as error:
             return no_answer(error)
         return self._http.meaning(reply.status, reply.data.decode("utf-8", "replace"), reply.headers)
@@ -37,6 +37,9 @@ class InfluxV1:
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         return self._reader.read(measurement, start_s, end_s)
+
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        return self._reader.tally(measurement, fields, start_s, end_s)
 
     def close(self) -> None:
         self._http.close()

@@ -14,7 +14,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
-from gateway.uplink.base import Answer, Identity, Row, UplinkError
+from gateway.uplink.base import Answer, Identity, Row, Tallies, UplinkError
 from gateway.uplink.http import REASON_BYTES, Http, no_answer
 from gateway.uplink.reading import Reader
 from gateway.words import Say
@@ -51,6 +51,9 @@ class InfluxV2:
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
         return self._reader.read(measurement, start_s, end_s)
 
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        return self._reader.tally(measurement, fields, start_s, end_s)
+
     def close(self) -> None:
         self._client.close()
         self._http.close()
@@ -72,7 +75,7 @@ class _Carrier:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str], **_its_own: object) -> _Carried:
-        reply = self._http.ask(method, url.removeprefix(self._http.url), REASON_BYTES, body, headers)
+    def request(self, _method: str, url: str, body: bytes, headers: Mapping[str, str], **_its_own: object) -> _Carried:
+        reply = self._http.post(url.removeprefix(self._http.url), body, headers)
         text = self._http.clean(reply.data.decode("utf-8", "replace"), REASON_BYTES)  # the client logs it
         return _Carried(reply.status, "", reply.headers, text.encode())

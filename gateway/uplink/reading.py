@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from gateway import schema
-from gateway.uplink.base import VICTORIA, Identity, Row, UplinkError
+from gateway.uplink import tallying
+from gateway.uplink.base import VICTORIA, Identity, Row, Tallies, UplinkError, tags_of
 from gateway.uplink.http import REASON_BYTES, Http, Reply
 
 MAX_ANSWER = 64 * 1024 * 1024
+MAX_TALLY = 16 * 1024 * 1024  # of one day; 256 nodes need a tenth of it
 MAX_METRICS = 1024 * 1024
 INFLUXDB = "InfluxDB"
 _NO_ROWS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)  # whatever else it may be
@@ -37,7 +39,7 @@ class Reader:
 
     def identify(self) -> Identity:
         """As Uplink.identify promises."""
-        reply = self._http.ask("GET", "/ping", REASON_BYTES)
+        reply = self._http.get("/ping", REASON_BYTES)
         if reply.status not in (200, 204):
             cause = "uplink-page" if reply.status == 404 else None  # every database has a /ping
             raise self._http.blame(reply.status, _text(reply), cause)
@@ -51,7 +53,7 @@ class Reader:
         return self._server
 
     def _victoria_version(self) -> str:
-        found = _VICTORIA_VERSION.search(self._http.ask("GET", "/metrics", MAX_METRICS).data)
+        found = _VICTORIA_VERSION.search(self._http.get("/metrics", MAX_METRICS).data)
         return self._http.clean(found[1].decode("utf-8", "replace"))[:40] if found else ""
 
     def read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
@@ -64,10 +66,38 @@ class Reader:
         except _NO_ROWS as error:
             raise self._failed(f"{type(error).__name__} {error}") from error
 
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        """As Uplink.tally promises."""
+        tallying.check_fields(measurement, fields)
+        server = self._server or self.identify()
+        of_day = self._victoria_day if server.name == VICTORIA else self._influxql_day
+        tallies: Tallies = {}
+        for portion in tallying.portions(start_s, end_s):
+            try:
+                tallies |= of_day(measurement, fields, *portion)
+            except _NO_ROWS as error:
+                raise self._failed(f"{type(error).__name__} {error}") from error
+        return tallies
+
+    def _influxql_day(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        reply = self._influxql(tallying.influxql(measurement, fields, start_s, end_s), MAX_TALLY)
+        return tallying.from_influxql(reply.data, fields, start_s, end_s)
+
+    def _victoria_day(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        tallies: Tallies = {}
+        for some in tallying.steps(start_s, end_s):
+            question = tallying.over_time(self._series(measurement, fields), some)
+            reply = self._get("/api/v1/query_range", question, MAX_TALLY)
+            tallies |= tallying.from_over_time(reply.data, measurement, fields, some)
+        return tallies
+
     def _ask_influxql(self, measurement: str, start_s: int, end_s: int) -> Reply:
         # Names come from our own schema; the tags are told apart from fields by GROUP BY *.
         query = f'SELECT * FROM "{measurement}" WHERE time >= {start_s}s AND time < {end_s}s GROUP BY *'  # noqa: S608
-        reply = self._get("/query", {"db": self._database, "epoch": "s", "q": query})
+        return self._influxql(query, MAX_ANSWER)
+
+    def _influxql(self, query: str, limit: int) -> Reply:
+        reply = self._get("/query", {"db": self._database, "epoch": "s", "q": query}, limit)
         problem = _influxql_error(reply.data)
         if problem.startswith("database not found"):
             raise self._http.blame(404, problem)
@@ -76,19 +106,23 @@ class Reader:
         return reply
 
     def _ask_victoria(self, measurement: str, start_s: int, end_s: int) -> Reply:
-        names = "|".join(_kept_fields(measurement))
+        series = self._series(measurement, list(_kept_fields(measurement)))
+        values = {"match[]": series, "start": f"{start_s}", "end": f"{end_s - 1}.999"}
+        return self._get("/api/v1/export", values, MAX_ANSWER)
+
+    def _series(self, measurement: str, fields: Sequence[str]) -> str:
         # It remembers for ten seconds which series a filter has found, or not found. A filter that is always true and never
         # the same makes it look again: no series has this label.
         afresh = f'asked!="{time.time_ns()}"'
-        series = f'{{__name__=~"{measurement}_({names})",db="{self._label}",{afresh}}}'
-        return self._get("/api/v1/export", {"match[]": series, "start": f"{start_s}", "end": f"{end_s - 1}.999"})
+        return f'{{__name__=~"{measurement}_({"|".join(fields)})",db="{self._label}",{afresh}}}'
 
-    def _get(self, path: str, values: Mapping[str, str]) -> Reply:
-        reply = self._http.ask("GET", f"{path}?{urlencode(values)}", MAX_ANSWER)
+    def _get(self, path: str, values: Mapping[str, str], limit: int) -> Reply:
+        reply = self._http.get(f"{path}?{urlencode(values)}", limit)
         if reply.status != 200:  # another success, without rows, says nothing
+            self._server = None  # by now another one may answer there
             raise self._http.blame(reply.status, _text(reply))
         if not reply.is_whole:
-            raise self._failed(f"> {MAX_ANSWER} B")
+            raise self._failed(f"> {limit} B")
         return reply
 
     def _failed(self, found: str) -> UplinkError:
@@ -106,11 +140,15 @@ def _influxql_error(data: bytes) -> str:
 
 def _influxql_rows(data: bytes, _measurement: str) -> list[Row]:
     rows: list[Row] = []
-    for series in json.loads(data)["results"][0].get("series", []):
+    result = json.loads(data)["results"][0]
+    for series in result.get("series", []):
+        if result.get("partial") or series.get("partial"):
+            raise ValueError("found only some of the rows: raise the server's max-row-limit")
         names = series["columns"][1:]
+        tags = dict(tags_of(series.get("tags", {})))
         for time_s, *values in series["values"]:
             fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            rows.append(Row(series.get("tags", {}), time_s, fields))
+            rows.append(Row(tags, time_s, fields))
     return rows
 
 

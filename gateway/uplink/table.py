@@ -16,8 +16,10 @@ UPLINKS = {
 SECRETS = {"password": UplinkConfig.read_password, "token": UplinkConfig.read_token}
 
 
-def open_uplink(config: UplinkConfig) -> Uplink:
-    """The uplink that `[uplink] api` names. ConfigError where a secret cannot be read."""
+def open_uplink(config: UplinkConfig, to_read: bool = False) -> Uplink:
+    """The uplink that `[uplink] api` names, with the token `to_read` back if that is what it is for. ConfigError where a secret
+    cannot be read."""
     module, factory, keys = UPLINKS[config.api]
-    values = {key: SECRETS[key](config) if key in SECRETS else getattr(config, key) for key in keys}
+    secrets = SECRETS | {"token": UplinkConfig.read_read_token} if to_read else SECRETS
+    values = {key: secrets[key](config) if key in secrets else getattr(config, key) for key in keys}
     return getattr(import_module(module), factory)(**values)

@@ -68,7 +68,7 @@ def test_nothing_is_needed_and_nothing_leaves_the_machine():
     assert parse("") == Config()
     assert Config().uplink.enabled is False
     assert config.load(None, {}) == Config()
-    assert (Config().uplink.batch_points, Config().uplink.batch_wait_s) == (500, 5)
+    assert (Config().uplink.batch_points, Config().uplink.batch_wait_s) == (5000, 1)
 
 
 def test_everything_arrives_typed():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery import Backoff, BatchSize, Result, attempt
+from gateway.delivery import MAX_BYTES, Backoff, BatchSize, Result, attempt, batches
 from gateway.model import OutboxRef
 from gateway.uplink.base import Answer, Outcome
 
@@ -153,10 +154,73 @@ def test_trouble_ends_the_attempt_and_keeps_everything_that_has_no_place_yet(out
         assert result.stopped is None
 
 
+# -- how it is cut
+
+sizes = st.lists(st.integers(0, 2000) | st.integers(100_000, 300_000), max_size=60)
+
+
+@given(sizes)
+def test_batches_are_bounded_and_together_they_are_everything_in_order(lengths):
+    some = [(OutboxRef(n, "passages", {}, n, 0), b"x" * length) for n, length in enumerate(lengths)]
+    cut = batches(some)
+    assert [item for batch in cut for item in batch] == some
+    for batch, following in itertools.zip_longest(cut, cut[1:]):
+        body = b"\n".join(line for _, line in batch)
+        assert batch
+        assert len(body) <= MAX_BYTES or len(batch) == 1
+        assert not following or len(body) + 1 + len(following[0][1]) > MAX_BYTES - 1, "it would have had room"
+
+
+def test_no_batch_has_more_than_5000_lines():
+    assert [len(batch) for batch in batches(items(12_001))] == [5000, 5000, 2001]
+
+
+def test_a_line_longer_than_a_batch_goes_alone_and_keeps_nobody():
+    long = (OutboxRef(7, "passages", {}, 7, 0), b"x" * (MAX_BYTES + 1))
+    server = Server()
+    result = asyncio.run(attempt([*items(2), long, *items(2)], server.send))
+    assert [len(lines) for lines in server.requests] == [2, 1, 2]
+    assert stored(result) == [0, 0, 1, 1, 7]
+
+
+# -- what is beyond the server's retention
+
+
+def forgetful(oldest: int):
+    """A server that takes nothing before line `oldest` and says how many of a batch that were."""
+    requests = []
+
+    async def send(lines) -> Answer:
+        requests.append(len(lines))
+        too_old = sum(int(line.split()[1]) < oldest for line in lines)
+        if not too_old:
+            return STORED
+        return Answer(Outcome.REFUSED, f"partial write: points beyond retention policy dropped={too_old}", None, 400, too_old)
+
+    return send, requests
+
+
+def test_what_is_too_old_is_refused_together_and_in_few_requests():
+    send, requests = forgetful(4000)
+    result = asyncio.run(attempt(items(4096), send))
+    assert (refused(result), stored(result)) == (list(range(4000)), list(range(4000, 4096)))
+    assert len(requests) < 30
+    assert {text for _, text, _ in result.refused} == {f"line {n}" for n in range(4000)}
+
+
+def test_a_server_to_which_everything_is_too_old_may_have_a_wrong_clock_and_everything_is_held():
+    send, requests = forgetful(10**9)
+    result = asyncio.run(attempt(items(500), send))
+    assert (result.refused, result.stored, requests) == ([], [], [500])
+    assert result.stopped is not None
+    assert result.stopped.outcome is Outcome.HOLD
+
+
 # -- pauses
 
-RETRY = Answer(Outcome.RETRY)
-HOLD = Answer(Outcome.HOLD)
+RETRY = Answer(Outcome.RETRY, "busy", status=503)
+HOLD = Answer(Outcome.HOLD, "denied", status=401)
+AWAY = Answer(Outcome.RETRY, "refused")
 
 
 @pytest.mark.parametrize(("answer", "limit_s"), [(RETRY, 30), (HOLD, 600)])
@@ -165,6 +229,21 @@ def test_pauses_double_from_one_second_up_to_the_limit_of_their_kind(answer, lim
     pauses = [backoff.failed(answer) for _ in range(3000)]
     assert pauses[:5] == [1, 2, 4, 8, 16]
     assert max(pauses) == pauses[-1] == limit_s
+
+
+@pytest.mark.parametrize("random", [0.0, 1.0])
+def test_who_was_away_for_any_time_is_asked_again_within_a_second(random):
+    backoff = Backoff(lambda: random)
+    assert {backoff.failed(AWAY) for _ in range(100_000)} == {0.75 + 0.25 * random}
+
+
+@pytest.mark.parametrize("before", [AWAY, HOLD])
+def test_each_kind_of_trouble_begins_with_a_short_pause(before):
+    backoff = Backoff(lambda: 1.0)
+    for _ in range(1000):
+        backoff.failed(before)
+    assert [backoff.failed(RETRY) for _ in range(3)] == [1, 2, 4]
+    assert backoff.failed(AWAY) == 1
 
 
 @pytest.mark.parametrize("random", [0.0, 0.5, 0.999])
@@ -183,10 +262,14 @@ def test_success_begins_anew():
 
 
 @pytest.mark.parametrize(
-    ("asked", "pause_s"), [(None, 1), (0.0, 1), (0.5, 1), (45.0, 45), (600.0, 600), (601.0, 600), (math.inf, 600)]
-)
+    ("asked", "pause_s"),
+    [
+        (None, 1), (0.0, 1), (0.5, 1), (45.0, 45), (600.0, 600), (601.0, 600), (1e9, 600), (math.inf, 600), (-5.0, 1),
+        (math.nan, 1),
+    ],
+)  # fmt: skip
 def test_what_the_server_asked_for_counts_up_to_ten_minutes(asked, pause_s):
-    assert Backoff(lambda: 1.0).failed(Answer(Outcome.RETRY, "", asked)) == pause_s
+    assert Backoff(lambda: 1.0).failed(Answer(Outcome.RETRY, "", asked, 503)) == pause_s
 
 
 # -- how many at once
@@ -199,17 +282,22 @@ def after(*ends: Answer | None, most: int = 500) -> int:
     return size.points
 
 
-RESET = Answer(Outcome.RETRY, "reset")
+RESET = Answer(Outcome.RETRY, "reset", may_be_size=True)
 BUSY, HELD = Answer(Outcome.RETRY, "503", status=503), Answer(Outcome.HOLD, "401", status=401)
 
 
-def test_whoever_gives_no_answer_twice_gets_half_as_many_down_to_one():
+def test_whoever_breaks_off_twice_gets_half_as_many_down_to_one():
     assert [after(*[RESET] * n) for n in range(6)] == [500, 500, 250, 250, 125, 125]
     assert after(*[RESET] * 100) == 1
 
 
 def test_an_answer_is_no_reason_for_less():
     assert after(*[BUSY] * 9, *[HELD] * 9) == 500
+
+
+def test_who_is_not_reached_has_not_seen_the_size():
+    assert after(*[AWAY] * 1000) == 500
+    assert after(*[RESET, AWAY] * 2) == 250
 
 
 def test_every_success_doubles_it_up_to_the_most():

@@ -238,7 +238,7 @@ def test_where_records_were_given_up_the_first_and_the_last_minute_of_a_boot_lie
 def test_a_cut_before_the_first_record_ever_is_known_whatever_the_number_of_the_boot(boot):
     desk = Desk()
     desk.hear(hello(boot=boot), T0)
-    first = desk.hear(minute(1, T0 + 600, 3, boot=(boot + 2) % 0x10000), T0 + 661)  # the boot between never spoke
+    first = desk.hear(minute(1, T0 + 600, 3, boot=(boot + 1) % 0xFFFF + 1), T0 + 661)  # the boot between never spoke
     assert losses(first) == [("power_cut", -1, 2 * A_MINUTE)]
 
 

@@ -180,6 +180,22 @@ def test_a_restart_goes_on_where_the_gateway_was(tmp_path, line):
     run(scenario())
 
 
+def test_a_gateway_that_opens_a_port_calls_the_nodes_that_it_knows(tmp_path, line):
+    async def scenario():
+        async with Gateway(tmp_path, line):
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+        line.listen().clear()
+        async with Gateway(tmp_path, line):  # and no node has said anything
+            await until(lambda: len(line.heard_of(streetwire.COMMAND)) == 2)
+        assert line.heard_of(streetwire.COMMAND) == [
+            streetwire.Command(NODE, INCARNATION, streetwire.SAY_HELLO, 0),
+            streetwire.Command(NODE, INCARNATION, streetwire.RESEND_FROM, 2),
+        ]
+
+    run(scenario())
+
+
 def test_what_waited_before_a_restart_is_sent_though_no_node_speaks(tmp_path, line):
     async def scenario():
         async with Gateway(tmp_path, line, enabled=False):
@@ -241,7 +257,7 @@ def test_a_driver_that_fails_ends_the_gateway_with_its_error(tmp_path, line):
     async def scenario():
         gateway = Gateway(tmp_path, line)
 
-        async def broken(_emit):
+        async def broken(_emit, _opened):
             await asyncio.sleep(0.05)
             raise ZeroDivisionError
 

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
 import sys
 import time
 
@@ -149,7 +150,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
 
 
 def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "SPEED", 300)  # the minute after midnight must not be missed
+    monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
     midnight = T0 + 16 * 3600
 
     def fill(store):
@@ -175,7 +176,7 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
             return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
 
     monkeypatch.setattr(sending, "_log", Log())
-    away, there = Answer(Outcome.RETRY, "away"), Answer(Outcome.STORED)
+    away, there = Answer(Outcome.RETRY, "away", status=503), Answer(Outcome.STORED)
     answers = [away, away, away, there, away, away, there]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)
 
@@ -264,8 +265,11 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     assert caught.value.line() == f"gateway.state_dir: {tmp_path / 'state'}: File exists"
 
 
-def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path):
-    (tmp_path / "state" / "store.db").mkdir(parents=True)
+def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(StoreError) as caught:
         Gateway(tmp_path)
     assert caught.value.exit_code == EXIT_ENVIRONMENT

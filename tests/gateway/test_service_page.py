@@ -34,6 +34,7 @@ def said(monkeypatch):
 
 
 async def state_of(gateway: Gateway) -> dict:
+    await until(lambda: gateway.service.page_url)  # the page comes after the ports
     url = gateway.service.page_url + "state"
     answer = await asyncio.to_thread(lambda: urllib3.PoolManager(retries=False, timeout=5).request("GET", url))
     assert answer.status == 200
@@ -90,7 +91,7 @@ def test_an_address_that_is_taken_is_said_once_and_the_page_comes_when_it_can(tm
     async def scenario():
         other = socket.create_server(("127.0.0.1", 0))
         port = other.getsockname()[1]
-        async with Gateway(tmp_path, line, clock=Clock(T0 + 59.9), page=f"127.0.0.1:{port}") as gateway:
+        async with Gateway(tmp_path, line, clock=Clock(T0 + 59), page=f"127.0.0.1:{port}") as gateway:
             line.say(hello(), minute(1, T0 - 60, 3))
             await acked(line, 1)
             assert gateway.service.page_url == ""
@@ -128,7 +129,7 @@ def test_a_page_that_fails_does_not_stop_the_counting_and_is_opened_again(tmp_pa
             gateway = await Gateway(tmp_path, line, page=ANY).__aenter__()
             line.say(hello(), minute(1, T0, 3))
             await acked(line, 1)
-            await until(lambda: gateway.service.page_url == "")
+            await until(lambda: gateway.service._page is not None and gateway.service.page_url == "")
         gateway.service._open_page()  # as on every minute
         assert await state_of(gateway)
         await gateway.stop()

@@ -14,20 +14,28 @@ class PowerCut(Exception):
 
 
 class RamFlash:
-    """`bytes_until_cut` counts down over programmed and erased bytes; `worn` holds (block, offset) of bytes that no longer
-    take a program; `broken_calls` names calls that fail with OSError: read, write, sync, erase."""
+    """`bytes_until_cut` counts down over programmed and erased bytes; of the byte that the cut hits, the bits in `spared` stay
+    as they were, and `cut_at` then tells (call, block, offset, bytes that went through, what stood there before).
+    `worn` holds (block, offset) of bytes that take neither program nor erase any longer; `broken_calls` names calls that
+    fail with OSError: read, write, sync, erase."""
 
     def __init__(self, blocks=4, block_size=256):
         self.block_size = block_size
         self.cells = [bytearray(b"\xff" * block_size) for _ in range(blocks)]
         self.bytes_until_cut = None
+        self.spared = 0x55
+        self.cut_at = None
         self.worn = set()
         self.broken_calls = set()
-        self.erases = 0
+        self.erased = [0] * blocks  # how often each block was
         self.is_synced = True
-        self.programmed_twice = 0  # bytes that were asked to set a bit again
+        self.programmed_twice = 0  # writes that asked to set a bit again
         self.written_ahead = 0  # writes begun before the one before was synced
         self.reads = 0
+
+    @property
+    def erases(self):
+        return sum(self.erased)
 
     def readblocks(self, block, buffer, offset=0):
         self._may_fail("read")
@@ -36,18 +44,15 @@ class RamFlash:
 
     def writeblocks(self, block, buffer, offset=0):
         self._may_fail("write")
-        cells = self.cells[block]
-        assert offset + len(buffer) <= self.block_size
+        size = len(buffer)
+        assert offset + size <= self.block_size
         self.written_ahead += not self.is_synced
         self.is_synced = False
-        for i in range(len(buffer)):
-            if self._is_cut():
-                cells[offset + i] &= buffer[i] | 0x55  # half of its bits
-                raise PowerCut()
-            if cells[offset + i] & buffer[i] != buffer[i]:
-                self.programmed_twice += 1
-            if (block, offset + i) not in self.worn:
-                cells[offset + i] &= buffer[i]
+        old = bytes(self.cells[block][offset : offset + size])
+        wanted = int.from_bytes(buffer, "little")
+        result = int.from_bytes(old, "little") & wanted
+        self.programmed_twice += result != wanted
+        self._change("write", block, offset, old, result.to_bytes(size, "little"))
 
     def ioctl(self, command, argument):
         if command == SYNC:
@@ -59,12 +64,8 @@ class RamFlash:
             return self.block_size
         elif command == ERASE:
             self._may_fail("erase")
-            self.erases += 1
-            for i in range(self.block_size):
-                if self._is_cut():
-                    self.cells[argument][i] |= 0x55
-                    raise PowerCut()
-                self.cells[argument][i] = 0xFF
+            self.erased[argument] += 1
+            self._change("erase", argument, 0, bytes(self.cells[argument]), b"\xff" * self.block_size)
         return 0
 
     def flip(self, block, offset, bit):
@@ -81,14 +82,28 @@ class RamFlash:
         for i, old in enumerate(content):
             self.cells[i][:] = old
 
-    def _is_cut(self):
-        if self.bytes_until_cut is None:
-            return False
-        self.bytes_until_cut -= 1
-        if self.bytes_until_cut >= 0:
-            return False
-        self.bytes_until_cut = None  # whoever comes next finds the supply back
-        return True
+    def _change(self, call, block, offset, old, new):
+        cells = self.cells[block]
+        through = self._bytes_until_the_cut(len(new))
+        cells[offset : offset + through] = new[:through]
+        if through < len(new):
+            cells[offset + through] = old[through] & self.spared | new[through] & (self.spared ^ 0xFF)
+        for worn_block, at in self.worn:
+            if worn_block == block and offset <= at <= offset + through and at < offset + len(new):
+                cells[at] = old[at - offset]
+        if through < len(new):
+            self.cut_at = (call, block, offset, through, old)
+            raise PowerCut()
+
+    def _bytes_until_the_cut(self, size):
+        left = self.bytes_until_cut
+        if left is None:
+            return size
+        if left < size:
+            self.bytes_until_cut = None  # whoever comes next finds the supply back
+            return left
+        self.bytes_until_cut = left - size
+        return size
 
     def _may_fail(self, call):
         if call in self.broken_calls:

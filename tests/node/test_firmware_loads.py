@@ -82,7 +82,7 @@ def test_half_an_hour_of_people_leaves_the_heap_as_it_was(image, tmp_path):
     with Desk(tmp_path / "flash", image, busy(30)) as desk:
         desk.run_until(30 * MINUTE_MS)
         heap = desk.free_heap()
-        assert len(heap) == 180
+        assert len(heap) == 179  # ten seconds, twenty, ... of the time that it heard at once
         assert min(heap) > 60_000
         assert min(heap[-60:]) > min(heap[6:66]) - 512
         assert b"Error" not in desk.raw

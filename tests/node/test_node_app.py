@@ -64,9 +64,23 @@ def test_with_time_records_carry_their_minute():
 
 
 def test_a_boot_that_counted_before_it_had_time_keeps_that_in_a_record_of_its_own():
-    bench = Bench(ab(5, 20), [ACK, utc(15_000, MINUTE * 1000 + 30_000)]).run(160_000)
-    assert shares(bench.records())[:2] == [(0, 1, 0), (MINUTE, 1, 0)]
-    assert bench.records()[0].covered_s == 15
+    bench = Bench(ab(5, 20, 30), [ACK, utc(15_000, MINUTE * 1000 + 30_000)]).run(160_000)
+    assert shares(bench.records())[:2] == [(0, 2, 0), (MINUTE, 1, 0)]
+    assert bench.records()[0].covered_s == 25  # to the first tens of seconds of the new time that are no sooner than a tick
+
+
+@pytest.mark.parametrize(("second", "first_bins"), [(0, [0, 60]), (40, [0, 60]), (52, [0, 60]), (53, [None, 60]), (58, [None, 60])])
+def test_time_heard_before_anything_was_counted_names_the_first_minute_unless_it_ends_before_a_tick(second, first_bins):
+    bench = Bench([], [ACK, utc(200, MINUTE * 1000 + 1000 * second)]).run(140_000)
+    found = [r.bin_start - MINUTE if r.bin_start else None for r in bench.records()]
+    assert found[:2] == first_bins
+
+
+def test_a_step_that_is_taken_back_before_its_tick_changes_nothing():
+    hears = [ACK, utc(0, MINUTE * 1000), utc(31_000, MINUTE * 1000 + 36_000), utc(33_000, MINUTE * 1000 + 33_000)]
+    bench = Bench(ab(10, 40), hears).run(125_000)
+    assert shares(bench.records()) == [(MINUTE, 2, 0), (MINUTE + 60, 0, 0)]
+    assert [t_ms for t_ms, _ in bench.told(streetwire.Live)][:6] == [10_000, 20_000, 30_000, 40_000, 50_000, 60_000]
 
 
 @pytest.mark.parametrize("off_ms", [-2000, -700, 700, 2000])
@@ -88,11 +102,11 @@ def test_a_small_correction_across_the_end_of_a_minute_names_no_minute_twice(off
 
 
 @pytest.mark.parametrize("off_ms", [-3_600_000, -5000, 5000, 86_400_000])
-def test_a_step_closes_the_open_minute_as_it_was(off_ms):
+def test_a_step_ends_the_open_minute_as_it_was_at_the_next_tens_of_seconds_of_the_new_time(off_ms):
     hears = [ACK, utc(0, MINUTE * 1000), utc(30_000, MINUTE * 1000 + 30_000 + off_ms)]
     bench = Bench(ab(10, 40), hears).run(100_000)
     first, second = bench.records()[:2]
-    assert (first.bin_start, first.d_ab, first.covered_s) == (MINUTE, 1, 30)
+    assert (first.bin_start, first.d_ab, first.covered_s) == (MINUTE, 1, 35 if abs(off_ms) == 5000 else 30)
     assert second.bin_start == (MINUTE * 1000 + 30_000 + off_ms) // 60_000 * 60
     assert second.d_ab == 1
 

@@ -49,19 +49,43 @@ def test_the_same_counts_in_every_ten_seconds_give_the_same_bytes(seed, offset_m
 @pytest.mark.parametrize("correction_ms", [0, -15, 15, 400, -400, 2000, -2000])
 def test_totals_are_never_told_at_a_finer_beat(offset_ms, correction_ms, corrected_ms):
     """Totals are told where a live message or a new record stands; a small correction of the clock may cost two seconds."""
-    bench_said = said([], offset_ms, correction_ms, corrected_ms)
-    moments = set()
+    told = moments(said([], offset_ms, correction_ms, corrected_ms))
+    assert finest(told) >= SLOT_MS - abs(correction_ms) - 100
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, -7777, 2500])
+@pytest.mark.parametrize("heard_ms", [200, 4300, 15_250, 59_900])
+def test_neither_the_first_time_of_a_boot_nor_a_step_of_the_clock_tells_totals_at_a_finer_beat(heard_ms, step_ms):
+    """Counted from the start of the boot. What the next tick waits for may cost the two seconds of a correction, no more."""
+    for offset_ms in (3000, 37_000, 53_000, 59_500):
+        first_ms = MINUTE * 1000 + offset_ms
+        stepped_ms = first_ms + 104_000 - heard_ms + step_ms
+        hears = [
+            *[(t_ms, streetwire.Ack(NODE, INCARNATION, n)) for n in range(6) for t_ms in range(0, 200_000, 5000)],
+            (heard_ms, streetwire.Time(NODE, INCARNATION, first_ms)),
+            (104_000, streetwire.Time(NODE, INCARNATION, stepped_ms)),
+        ]
+        told = moments(Bench([], hears).run(200_000).said)
+        assert finest([0, *told]) >= SLOT_MS - 2000 - 100
+        assert max(b - a for a, b in zip(told, told[1:], strict=False)) < 2 * SLOT_MS
+
+
+def moments(bench_said):
+    """When totals were told: by a live message, or by a record that was not sent before."""
+    found = set()
     seen = set()
     for t_ms, payload in bench_said:
         message = streetwire.decode(payload)
         if isinstance(message, streetwire.Live):
-            moments.add(t_ms)
+            found.add(t_ms)
         elif isinstance(message, streetwire.RecordMessage) and message.record.seq not in seen:
             seen.add(message.record.seq)
-            moments.add(t_ms)
-    ordered = sorted(moments)[1:]  # the first minute is cut where the node started
-    finest = min(b - a for a, b in zip(ordered, ordered[1:], strict=False))
-    assert finest >= SLOT_MS - abs(correction_ms) - 100
+            found.add(t_ms)
+    return sorted(found)
+
+
+def finest(told):
+    return min(b - a for a, b in zip(told, told[1:], strict=False))
 
 
 def test_different_counts_give_different_bytes():

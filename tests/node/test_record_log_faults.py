@@ -107,7 +107,8 @@ def test_a_cut_at_any_byte_of_the_very_first_start_leaves_a_log_that_starts():
 
     for flash, _ in cut_everywhere(nothing, lambda flash, log: opened(flash)):
         log = opened(flash, incarnation=8)
-        assert (log.first_held, log.boot) == (0, 1)
+        assert log.first_held == 0
+        assert log.boot >= 1
         given = fill(log, 1, 2)
         assert held(opened(flash)) == given
 
@@ -132,47 +133,58 @@ def test_cuts_in_a_row_lose_nothing():
     assert {seq: now[seq] for seq in given} == given
 
 
-def test_a_flipped_bit_costs_its_own_record_only():
-    flash = RamFlash()
-    given = fill(opened(flash), 1, 2 * SECTOR + 3)
-    for block in range(3):
-        for offset in range(ENTRY, 256):
-            if flash.cells[block][offset] == 0xFF and block == 2 and offset >= 5 * ENTRY:
-                continue  # not written yet
-            hit = block * SECTOR + offset // ENTRY - 1  # the boot mark stands where record 0 would
+def flipped_everywhere(flash):
+    """Flips a bit of every byte, one after the other; yields (block, entry) and sets it right again."""
+    for block in range(len(flash.cells)):
+        for offset in range(flash.block_size):
             bit = (offset * 5 + block) % 8
-            before = flash.content()
             flash.flip(block, offset, bit)
-            log = opened(flash)
+            before = flash.content()
+            yield block, offset // ENTRY
+            flash.restore(before)
+            flash.flip(block, offset, bit)
+
+
+def test_a_flipped_bit_anywhere_costs_the_record_it_hit_and_no_other():
+    for n in (1, SECTOR - 1, 2 * SECTOR + 3, 5 * SECTOR):  # in the first sector, at its end, in the third, after a wrap
+        flash, log, given = prepared(n)
+        given = held(log)
+        # Every sector begins with its head; the mark of the boot stands where record 0 would.
+        standing = {(seq // SECTOR % 4, 1 + seq % SECTOR): seq for seq in given}
+        for block, entry in flipped_everywhere(flash):
+            log = opened(flash, incarnation=99)
+            hit = standing.get((block, entry))
             assert held(log) == {seq: given[seq] for seq in given if seq != hit}
-            assert log.next_seq > max(given)
-            flash.restore(before)
+            assert (log.incarnation, log.boot >= 2, log.next_seq > n) == (7, True, True)
 
 
-def test_a_damaged_header_hides_its_own_sector_only_and_numbers_are_not_given_out_again():
-    flash = RamFlash()
-    given = fill(opened(flash), 1, SECTOR - 1)
-    for boot in range(2, 5):
-        log = opened(flash)
-        given.update(fill(log, 10 * boot, 1))
-    sector_of_last = [seq for seq in given if given[seq] > SECTOR]
-    before = flash.content()
-    for block in range(2):
-        for offset in range(ENTRY):
-            flash.flip(block, offset, offset % 8)
-            log = opened(flash)
-            now = held(log)
-            for seq in given:
-                if (seq in sector_of_last) != (block == 1):
-                    assert now[seq] == given[seq]
-            assert log.next_seq > max(given)
-            assert log.boot > 4
-            flash.restore(before)
+def test_a_flipped_bit_in_the_mark_of_a_boot_gives_its_number_to_no_other():
+    flash, log, _ = prepared(3)
+    last = opened(flash).boot  # a boot that told its number and ended before its first record
+    for _ in flipped_everywhere(flash):
+        assert opened(flash).boot > last
+
+
+def test_where_every_mark_is_damaged_a_new_incarnation_begins_and_nothing_of_the_old_one_is_told():
+    flash, _, _ = prepared(2 * SECTOR + 3)
+    for block, entry in ((0, 0), (0, 1), (1, 0), (2, 0)):
+        flash.flip(block, entry * ENTRY + 12, 3)
+    log = opened(flash, incarnation=99)
+    assert (log.incarnation, log.boot, log.next_seq, log.first_held) == (99, 1, 1, 0)
+    given = fill(log, 500, 4)
+    assert held(opened(flash)) == given
+
+
+def test_where_every_head_is_damaged_the_mark_of_a_boot_tells_the_incarnation():
+    flash, _, given = prepared(2 * SECTOR + 3)
+    for block in range(3):
+        flash.flip(block, 12, 3)
+    assert held(opened(flash, incarnation=99)) == given
 
 
 def test_numbers_of_damaged_newest_entries_are_not_given_out_again():
     for n in (1, 2, 255, 256, 257):  # just after a boot, and on both sides of a block's end
-        flash = RamFlash(blocks=2, block_size=16384)
+        flash = RamFlash(blocks=2, block_size=300 * ENTRY)
         opened(flash)
         log = opened(flash)
         given = fill(log, 1, n)
@@ -197,7 +209,18 @@ def test_a_worn_entry_is_stepped_over():
     assert flash.programmed_twice == 0
 
 
-def test_a_sector_whose_header_does_not_keep_is_stepped_over():
+def test_damaged_marks_and_records_together_give_no_number_out_again():
+    flash, log, given = prepared(2, blocks=2)
+    log = opened(flash)
+    given.update(fill(log, 10, 1))
+    flash.flip(0, 4 * ENTRY + 9, 3)  # the boot's mark and its only record: what is left is of the boot before
+    flash.flip(0, 5 * ENTRY + 9, 3)
+    log = opened(flash)
+    assert log.next_seq > max(given)
+    assert log.boot > 2
+
+
+def test_a_sector_whose_head_does_not_keep_serves_as_well():
     flash = RamFlash()
     log = opened(flash)
     given = fill(log, 1, SECTOR - 1)
@@ -205,6 +228,19 @@ def test_a_sector_whose_header_does_not_keep_is_stepped_over():
     given.update(fill(log, 10, SECTOR + 2))
     assert held(log) == given
     assert held(opened(flash)) == given
+
+
+def test_a_sector_that_keeps_nothing_but_its_head_does_not_hide_the_next():
+    flash, log, given = prepared(SECTOR - 1, worn=[(1, slot * ENTRY + 5) for slot in range(1, SECTOR + 1)])
+    given.update(fill(log, 50, 1))  # its head stands in sectors 1 and 2, with the same number
+    assert held(opened(flash)) == given
+
+
+def test_a_flash_that_stops_keeping_takes_no_more_than_three_sectors_with_it():
+    flash, log, given = prepared(6 * SECTOR - 1, blocks=6)
+    flash.worn = {(block, offset) for block in range(6) for offset in range(ENTRY, 256, ENTRY)}
+    raises(LogError, log.append, minute(99))
+    assert len(held(log)) >= 3 * SECTOR
 
 
 def test_a_cut_beside_a_worn_sector_forgets_no_number():

@@ -138,6 +138,37 @@ def test_every_flipped_bit_is_noticed():
                 damaged[at] ^= 1 << bit
 
 
+def test_a_frame_that_stalls_is_one_frame_or_none_and_never_two():
+    _, following, next_frame = GOLDEN[1]
+    for _name, payload, frame in GOLDEN:
+        for at in range(2, len(frame) - 1):
+            deframer = streetwire.Deframer()
+            assert deframer.feed(frame[:at]) == []
+            assert deframer.feed(b"") == []
+            assert deframer.feed(frame[at:]) == [payload]
+            torn = streetwire.Deframer()  # what is on the line while it stalls ends it
+            assert torn.feed(frame[:at] + b"\x00") + torn.feed(frame[at:]) == []
+            assert torn.feed(next_frame) == [following]
+
+
+def test_noise_between_frames_takes_neither_of_them():
+    chance = Chance(6)
+    for _name, payload, frame in GOLDEN:
+        for size in (1, 2, 7, 300, 2000):
+            noise = chance.bytes(size)
+            payloads, deframer = in_portions(frame + noise + frame, (1 + chance.below(60),))
+            assert payloads == [payload, payload]
+            assert deframer.dropped_bytes == len([byte for byte in noise if byte])
+
+
+def test_frames_glued_together_give_nothing_and_hide_nobody():
+    first, second, third = GOLDEN[1], GOLDEN[2], GOLDEN[3]
+    for keep in range(4):  # bytes of the first one's end that are lost with its delimiter
+        glued = first[2][: -1 - keep] + second[2][1:]
+        payloads, _ = in_portions(glued + third[2], (5,))
+        assert payloads == [third[1]]
+
+
 def test_a_frame_without_content_is_no_payload():
     deframer = streetwire.Deframer()
     assert deframer.feed(streetwire.encode_frame(b"")) == []

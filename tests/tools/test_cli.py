@@ -217,7 +217,7 @@ def test_run_ends_in_order_when_it_is_told_to_and_its_log_is_json_lines(tmp_path
 
 
 def test_a_bug_ends_with_70_and_names_its_report(trottoir, monkeypatch, tmp_path):
-    def broken(*_):
+    def broken(*_, **_named):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(service, "Service", broken)
@@ -233,7 +233,7 @@ def test_a_bug_ends_with_70_and_names_its_report(trottoir, monkeypatch, tmp_path
 
 
 def test_an_interruption_ends_with_130(trottoir, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **_named):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(service, "Service", interrupted)

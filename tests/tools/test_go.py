@@ -50,7 +50,8 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root, self.wheels = root, root.parent / "wheels"  # pip splits a list of folders at spaces
-        for path, text in {"gateway/__init__.py": "", "firmware/streetwire.py": "", "tools/cli.py": CLI}.items():
+        commands = {"tools/cli.py": CLI, "tools/start.py": CLI}
+        for path, text in {"gateway/__init__.py": "", "firmware/streetwire.py": "", **commands}.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
         shutil.copy(ROOT / "tools" / "go.py", root / "tools")

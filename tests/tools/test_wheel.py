@@ -42,7 +42,7 @@ def test_it_holds_every_source_file_once(wheel):
 def test_it_names_the_command(wheel):
     archive = zipfile.ZipFile(wheel)
     entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
-    assert "trottoir = tools.cli:main" in archive.read(entry).decode()
+    assert "trottoir = tools.start:main" in archive.read(entry).decode()
 
 
 @needs("pty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -72,6 +73,17 @@ class ServerProcess:
     def kill(self) -> None:
         """SIGKILL, as a power cut does it."""
         self._end("kill")
+
+    def freeze(self) -> None:
+        """A black hole: connections still open, nothing is answered, until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "it is not running"
+        self._process.send_signal(number)
 
     def _end(self, how: str) -> None:
         process, self._process = self._process, None

@@ -55,7 +55,7 @@ class Hostile:
 
 
 def reply(handler: BaseHTTPRequestHandler, status: int, text: bytes = b"", **headers: str) -> None:
-    handler.send_response(status)
+    handler.send_response_only(status)
     for name, value in headers.items():
         handler.send_header(name.replace("_", "-"), value)
     if status != 204:

@@ -8,7 +8,10 @@ import logging
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.uplink import http
 from gateway.uplink.base import Outcome, UplinkError
 from gateway.uplink.http import classify
 from gateway.uplink.influx_v1 import InfluxV1
@@ -51,12 +54,32 @@ def test_an_answer_over_the_wire(hostile, uplink, status, outcome):
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("0", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-5", None), ("soon", None), ("1.5", None), ("", None)],
-)
-def test_what_the_server_asks_for_is_told(hostile, uplink, header, seconds):
-    hostile.say(429, b"slow down", Retry_After=header)
+    [
+        ("7", 7.0), ("0", 0.0), ("-5", None), ("soon", None), ("1.5", None), ("", None), ("nan", None), ("1e3", None),
+        ("Wed, 21 Oct 2026 07:28:42 GMT", 42.0), ("Wednesday, 21-Oct-26 07:28:01 GMT", 1.0), ("Wed Oct 21 07:29:00 2026", 60.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0), ("Wed, 21 Oct 2026 07:27:59 GMT", None), ("Sat, 21 Oct 9999 07:28:00 GMT", 2.5e11),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", None), ("Wed, 21 Oct 2026 07:28:00 +9999999", None), (", , ,", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_the_server_asks_for_is_told_by_its_own_clock(hostile, uplink, status, header, seconds):
+    hostile.say(status, b"slow down", Retry_After=header, Date="Wed, 21 Oct 2026 07:28:00 GMT")
     answer = uplink.send([passages(0, 1)])
-    assert (answer.outcome, answer.retry_after_s) == (Outcome.RETRY, seconds)
+    assert answer.outcome is Outcome.RETRY
+    assert answer.retry_after_s == (pytest.approx(seconds, rel=0.01) if seconds else seconds)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_a_moment_says_nothing_without_the_clock_it_is_meant_by(hostile, uplink, date):
+    hostile.say(503, b"", Retry_After="Wed, 21 Oct 2026 07:28:42 GMT", Date=date)
+    assert uplink.send([passages(0, 1)]).retry_after_s is None
+
+
+@given(st.text(max_size=40) | st.text("0123456789:, GMTWedOct+-", max_size=40), st.text(max_size=40))
+def test_no_wish_and_no_clock_is_too_strange(wish, date):
+    seconds = http._seconds(wish, date)
+    assert seconds is None or seconds >= 0
+    assert (http._seconds(wish, "Wed, 21 Oct 2026 07:28:42 GMT") or 0) >= 0
 
 
 def test_an_absurd_wish_is_still_a_number(hostile, uplink):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from gateway.errors import EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING, EXIT_UPLINK_UNREACHABLE
-from gateway.uplink import http, reading
+from gateway.uplink import connection, http, reading
 from gateway.uplink.base import Identity, Outcome, UplinkError, cause_of
 from tests.gateway.uplink.hostile import cause, drip, hang_up, pings_like_influxdb, unreached
 from tests.gateway.uplink.test_contract import T0, passages
@@ -67,8 +67,64 @@ def test_a_server_that_is_silent_keeps_the_data(impatient, open_it):
     assert time.monotonic() - started < 5
 
 
-def test_a_connection_gets_5_s_and_an_answer_30_s():
-    assert (http.TIMEOUT.connect_timeout, http.TIMEOUT.read_timeout) == (5, 30)
+def test_a_connection_gets_3_s_a_body_and_an_answer_30_s():
+    assert (http.TIMEOUT.connect_timeout, connection.UPLOAD_S, http.TIMEOUT.read_timeout) == (3, 30, 30)
+
+
+def test_a_slow_line_gets_longer_for_a_body_than_a_server_to_be_reached(impatient, open_it):
+    """The server reads nothing for three times as long as a connection may take, and then everything."""
+    taken = []
+
+    def take(listening):
+        connection, _ = listening.accept()
+        time.sleep(0.6)
+        while not taken or taken[-1]:
+            connection.settimeout(0.1)
+            try:
+                taken.append(len(connection.recv(1 << 20)))
+            except TimeoutError:
+                break
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        connection.close()
+
+    uplink = open_it("http://127.0.0.1:1")
+    body = b"x" * 16_000_000  # more than the sockets between us hold
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        reader = threading.Thread(target=take, args=(listening,))
+        reader.start()
+        slow = http.Http(f"http://127.0.0.1:{listening.getsockname()[1]}", uplink.target)
+        assert slow.post("/write", body).status == 204
+        reader.join()
+        slow.close()
+    assert sum(taken) > len(body)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can be told so")
+def test_who_is_gone_without_a_word_is_given_up_after_3_s_and_an_idle_connection_costs_nothing(hostile, open_it, monkeypatch):
+    asked = []
+    whether = connection._Connection._ask_whether_it_is_there
+
+    def note(self, wanted):
+        whether(self, wanted)
+        asked.append((self.sock, self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
+
+    monkeypatch.setattr(connection._Connection, "_ask_whether_it_is_there", note)
+    uplink = open_it(hostile.url)
+    uplink.send([passages(0, 1)])
+    (sock, waiting), (_, idle) = asked
+    assert (bool(waiting), bool(idle)) == (True, False)
+    names = ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL")
+    set_to = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
+    assert set_to == [3000, 1, 1]
+
+
+def test_only_whoever_was_reached_may_have_been_stopped_by_the_size(hostile, impatient, open_it):
+    nobody = (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid:8086")
+    assert [open_it(url).send([passages(0, 1)]).may_be_size for url in nobody] == [False, False]
+    hostile.answer = hang_up
+    assert open_it(hostile.url).send([passages(0, 1)]).may_be_size
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert open_it(f"http://127.0.0.1:{silent.getsockname()[1]}").send([passages(0, 1)]).may_be_size
 
 
 def test_a_server_that_drips_is_not_listened_to_for_ever(hostile, uplink, monkeypatch):
@@ -128,6 +184,7 @@ def test_every_status_has_a_cause_and_404_alone_means_missing():
     "page",
     [
         b"<html>", b"[]", b"{}", b'{"results": []}', b'{"results": [{"error": "no"}]}', b'{"error": "no"}',
+        b'{"results": [{"series": [{"partial": true, "columns": [], "values": []}]}]}',
         b"", b"\xff", b"[" * 100_000,
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ What a server cannot keep stands in SERVERS, and is shown too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from gateway import schema
 from gateway.config import UplinkConfig
 from gateway.model import Point
-from gateway.uplink.base import Outcome, Row, Uplink
+from gateway.uplink.base import Outcome, Row, Tallies, Uplink
 from gateway.uplink.table import UPLINKS, open_uplink
 from tests.gateway import parts
 from tests.gateway.uplink.hostile import Hostile
@@ -62,7 +62,10 @@ SERVERS = (
 )
 
 
-@pytest.fixture(params=[pytest.param(s, id=s.name, marks=[needs(part) for part in s.parts]) for s in SERVERS])
+EACH_SERVER = [pytest.param(s, id=s.name, marks=[needs(part) for part in s.parts]) for s in SERVERS]
+
+
+@pytest.fixture(params=EACH_SERVER)
 def server(request) -> Server:
     return request.param
 
@@ -109,6 +112,15 @@ class Shown:
         self._flush()
         return self._uplink.read(measurement, start_s, end_s)
 
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        self._flush()
+        return self._uplink.tally(measurement, fields, start_s, end_s)
+
+
+def shown(name: str, request, uplink: Uplink) -> Uplink:
+    """The uplink, so that a test sees at once what it sent."""
+    return Shown(uplink, request.getfixturevalue("victoria").flush) if name == "victoria" else uplink  # type: ignore[return-value]
+
 
 @pytest.fixture
 def open_it(request, server, settings):
@@ -117,8 +129,7 @@ def open_it(request, server, settings):
 
     def open_one() -> Uplink:
         opened.append(open_uplink(settings))
-        is_slow = server.name == "victoria"
-        return Shown(opened[-1], request.getfixturevalue("victoria").flush) if is_slow else opened[-1]
+        return shown(server.name, request, opened[-1])
 
     yield open_one
     for uplink in opened:

@@ -1,0 +1,31 @@
+"""What a command asks of a gateway that is running: only the gateway writes its store, so the command leaves a wish in its folder.
+
+A wish is an empty file with a known name; asking twice is asking once. The gateway looks every second, and removes what it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+AUDIT = "audit"
+RESEND = "resend"  # the dead letters
+KNOWN = (AUDIT, RESEND)
+
+
+def ask(folder: Path, wish: str) -> None:
+    """`folder` is the gateway's state_dir."""
+    place = folder / "wishes"
+    place.mkdir(exist_ok=True)
+    (place / wish).touch()
+
+
+def take(folder: Path) -> list[str]:
+    """All wishes that are there, none of them any more."""
+    found = []
+    for wish in KNOWN:
+        try:
+            (folder / "wishes" / wish).unlink()
+        except OSError:  # not there, or not ours to remove
+            continue
+        found.append(wish)
+    return found

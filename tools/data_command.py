@@ -1,0 +1,160 @@
+"""`trottoir data`: the books against the server, and received records against the points that were made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from gateway import audits, logs, wishes
+from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK, ConfigError, StoreError
+from gateway.ownership import Ownership
+from gateway.words import Say
+from tools.terminal import shared, show, t
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.sending import Sending
+
+SHOWN_AFTER_S = 3  # what was sent again may not show at once
+ANSWER_S = 600  # of a running gateway
+MAX_LINES = 50
+
+
+def audit(settings: Config) -> int:
+    """One round, and a second one where points were missing: are they there now?"""
+    if not settings.uplink.enabled:
+        raise ConfigError([Say("data.off")])
+    folder = settings.gateway.state_dir
+    if not (folder / "store.db").exists():
+        raise StoreError("store-none", folder=folder)
+    try:
+        ownership = Ownership(folder / "lock")
+    except StoreError as error:
+        if error.key != "store-taken":
+            raise
+        first, last = _ask(folder)
+    else:
+        try:
+            first, last = asyncio.run(_read_back(settings))
+        finally:
+            ownership.release()
+    is_whole = not (last["missing"] or last["lasting"])
+    result = {**first, "repaired": is_whole and not first["unread"], "missing_after": last["missing"] + last["lasting"]}
+    show(result, "\n".join(_lines(first, last)))
+    if first["unread"]:
+        return first["exit_code"]
+    return EXIT_OK if is_whole else EXIT_CHECK_FAILED
+
+
+def _ask(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    # A gateway is running: it does it, and leaves what it found in its folder.
+    def one() -> dict[str, Any]:
+        before = audits.newest(folder)
+        wishes.ask(folder, wishes.AUDIT)
+        deadline = time.monotonic() + ANSWER_S
+        while (found := audits.newest(folder)) is None or (before is not None and found["round"] == before["round"]):
+            if time.monotonic() > deadline:
+                raise StoreError("audit-silent", folder=folder, seconds=ANSWER_S)
+            time.sleep(0.2)
+        return found
+
+    first = one()
+    if not first["missing"]:
+        return first, first
+    time.sleep(SHOWN_AFTER_S)
+    return first, one()
+
+
+async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
+    # No gateway is running: its work is done here, in one thread.
+    from gateway.auditing import Auditing
+    from gateway.store import Store
+    from gateway.uplink.table import open_uplink
+
+    async def in_store(work: Any, *arguments: Any) -> Any:
+        return work(*arguments)
+
+    def now_s() -> int:
+        return int(time.time())
+
+    from gateway.sending import Sending
+
+    logs.set_up("text", shared.verbose, least=logging.ERROR)  # what it finds is told by the command
+    folder, uplink = settings.gateway.state_dir, settings.uplink
+    with closing(Store(folder / "store.db", bool(settings.gateway.keep_received_days))) as store:
+        sending = Sending(store, open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
+        reader = open_uplink(uplink, to_read=True)
+        keep = partial(audits.keep, folder)
+        auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, keep)
+        with closing(sending), closing(auditing):
+            await auditing.prepare()
+            await _send_all(sending)
+            first = (await auditing.round()).as_data()
+            if not first["missing"]:
+                return first, first
+            await _send_all(sending)
+            return first, (await auditing.round()).as_data()
+
+
+async def _send_all(sending: Sending) -> None:
+    # All that waits; where the server takes nothing the audit says so.
+    sent = 0
+    while await sending.send_batch() < 0:
+        sent += 1
+    if sent:
+        await asyncio.sleep(SHOWN_AFTER_S)
+
+
+def _lines(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
+    if first["unread"]:
+        return [t("data.unread", reason=first["unread"])]
+    about = {"checked": first["checked"], "from": _utc(first["from_s"]), "to": _utc(first["at_s"])}
+    lines = [t("data.compared", **about)]
+    for hole in first["holes"][:MAX_LINES]:
+        words = {**hole, "hour": _utc(hole["hour_s"]), "node": hole.get("node", ""), "site": hole.get("site", "")}
+        lines.append(t("data.hole" if hole["points"] else "data.unknown", **words))
+    if len(first["holes"]) > MAX_LINES:
+        lines.append(t("data.more", hours=len(first["holes"]) - MAX_LINES))
+    if not first["missing"]:
+        lines.append(t("data.whole"))
+    elif last["missing"] + last["lasting"]:
+        lines.append(t("data.lasting", points=last["missing"] + last["lasting"]))
+    else:
+        lines.append(t("data.repaired", points=first["missing"], people=first["people"]))
+    return lines
+
+
+def replay(settings: Config) -> int:
+    """Received records into an empty store: do they give the same bins?"""
+    from gateway.replaying import replay as again
+    from gateway.store import Store
+
+    path = settings.gateway.state_dir / "store.db"
+    if not path.exists():
+        raise StoreError("store-none", folder=path.parent)
+    with (
+        TemporaryDirectory(prefix="trottoir-replay-") as folder,
+        closing(Store(path)) as source,
+        closing(Store(Path(folder, "store.db"))) as into,
+    ):
+        found = again(source, into)
+    result = {"received": found.received, "bins": found.bins, "different": len(found.different)}
+    if not found.received:
+        show(result, t("data.replay-none"))
+        return EXIT_CHECK_FAILED
+    lines = [t("data.replayed", **result)]
+    for was, became in found.different[:MAX_LINES]:
+        lines.append(t("data.replay-differs", node=was.series.node, time=_utc(was.start_s), was=was, became=became))
+    show(result, "\n".join(lines))
+    return EXIT_CHECK_FAILED if found.different else EXIT_OK
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
