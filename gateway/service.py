@@ -118,8 +118,7 @@ class Service:
                 probe()
         if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
             self._may_accept.set()
-        await self._adopt_store()
-        await self._rebuild_windows()
+        await self._load()
         if self._sending is None:
             await self._in_store(keeping.end_contact, self._store, self._now_s())
         self._wake_sending()  # what an earlier run has left
@@ -263,6 +262,18 @@ class Service:
                 await self._adopt_store()
                 raise
             return effects
+
+    async def _load(self) -> None:
+        """Session and windows from the store, however long that takes."""
+        while True:
+            await self._adopt_store()
+            try:
+                await self._rebuild_windows()
+                return
+            except StoreError as error:
+                _log.error("store not readable", problem=error.line())
+                if not self._store.is_damaged:
+                    await asyncio.sleep(DISK_PAUSE_S)
 
     async def _adopt_store(self) -> None:
         while True:
