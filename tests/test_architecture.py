@@ -16,6 +16,7 @@ PURE = tuple(
     f"gateway/{room}.py"
     for room in (
         "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
+        "salvage", "tables",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import healing
+from gateway import rebuild
 from gateway.errors import StoreDamaged, StoreError
 from gateway.healing import heal, open_store
 from gateway.model import Q_SIMULATED, Gap, Loss, Passport, Status
@@ -394,7 +394,7 @@ def test_without_room_the_damaged_file_stays_and_what_was_set_aside_before_goes(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(healing, "_tidy", full)
+        patched.setattr(rebuild, "_tidy", full)
         with pytest.raises(StoreError) as caught:
             open_store(path, False, T0)
     assert caught.value.key == "store-full"

@@ -185,7 +185,11 @@ def test_it_is_noted_before_anything_is_sent_and_until_when_something_may_have_b
 def test_only_where_no_connection_came_about_certainly_nothing_was_taken():
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        closing = threading.Thread(target=lambda: server.accept()[0].close())
+
+        def hang_up() -> None:
+            server.accept()[0].close()
+
+        closing = threading.Thread(target=hang_up)
         closing.start()
         assert not InfluxV1(address, "x").send([b"a b=1 1"]).is_undelivered
         closing.join()
