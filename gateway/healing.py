@@ -61,7 +61,7 @@ def heal(store: Store, now_s: int) -> Healed:
     """The same for a store in which damage was met: closed, made anew, open again. StoreError where the disk does not do; then
     it is to be called again."""
     try:
-        healed = _heal(store.path, now_s, store.close)
+        healed = _finish(store.path, now_s) or _heal(store.path, now_s, store.close)
     except OSError as error:
         raise StoreError("store-unusable", path=store.path, found=error) from error
     store.open()

@@ -88,6 +88,20 @@ def test_a_store_that_is_damaged_while_it_runs_is_healed_and_counting_goes_on(tm
     run(scenario())
 
 
+def test_a_row_that_is_damaged_is_no_reason_to_end_at_the_next_start(tmp_path, line, said):
+    async def scenario():
+        async with Gateway(tmp_path, line, enabled=False) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await acked(line, 1)
+            await gateway.in_store(lambda store: store.read("UPDATE bins SET ab = 99"))
+        async with Gateway(tmp_path, line, enabled=False) as gateway:
+            assert said.count(HEALED) == 1
+            line.say(minute(1, T0, 3))
+            await until(lambda: gateway.rows("SELECT ab FROM bins") == [(3,)])
+
+    run(scenario())
+
+
 def test_a_store_beyond_its_allowance_gives_way_each_minute_and_says_what(tmp_path, monkeypatch, said):
     asked = []
 
