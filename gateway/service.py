@@ -118,7 +118,7 @@ class Service:
                 probe()
         if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
             self._may_accept.set()
-        await self._load()
+        await self._adopt_store(is_new=True)
         if self._sending is None:
             await self._in_store(keeping.end_contact, self._store, self._now_s())
         self._wake_sending()  # what an earlier run has left
@@ -263,25 +263,15 @@ class Service:
                 raise
             return effects
 
-    async def _load(self) -> None:
-        """Session and windows from the store, however long that takes."""
-        while True:
-            await self._adopt_store()
-            try:
-                await self._rebuild_windows()
-                return
-            except StoreError as error:
-                _log.error("store not readable", problem=error.line())
-                if not self._store.is_damaged:
-                    await asyncio.sleep(DISK_PAUSE_S)
-
-    async def _adopt_store(self) -> None:
+    async def _adopt_store(self, is_new: bool = False) -> None:
         while True:
             try:
                 if self._store.is_damaged:
                     _say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
-                    await self._rebuild_windows()
                     self._is_renewed.set()
+                    is_new = True
+                if is_new:
+                    await self._rebuild_windows()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
