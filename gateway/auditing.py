@@ -4,7 +4,7 @@ Theory of operation
     prepare   before the first batch: a store that is new, or older than what it once published, adopts what the server has
               (`adoption`). Where reading is not allowed nothing can be adopted, and that is said.
     round     every audit period, day by day, newest first: sums by series and hour are compared (`books`). What was found is
-              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited and is said. Then
+              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and rarely tried. Then
               the ledger is written. A server that cannot be asked ends the round; the next one begins anew.
 It has an uplink and a thread of its own, so that reading a month never delays what is being sent.
 """
@@ -32,7 +32,8 @@ from gateway.uplink.base import Row, Tallies, Uplink, UplinkError
 
 DAY_S = 86_400
 SETTLED_S = 120  # what was sent in the last two minutes may not show yet
-TRIES = 3  # repairs of one hour without success
+TRIES = 3  # repairs of one hour without success; after that only every tenth round tries again
+RARELY = 10
 RETRY_S = 5.0  # while the server cannot be asked what it has
 FIRST_S = 60.0  # after a start
 
@@ -159,7 +160,8 @@ class Auditing:
             here = (max(span[0], hour_s), min(span[1], hour_s + HOUR_S))
             rows: list[Row] = await self._ask(self._uplink.read, measurement, *here)
             of_hour = [key for key in keys if key[1] == hour_s]
-            hopeless = [key for key in of_hour if self._tries[measurement, key] >= TRIES]
+            is_rest = self._rounds % RARELY != 0
+            hopeless = [key for key in of_hour if is_rest and self._tries[measurement, key] >= TRIES]
             hopeful = [key for key in of_hour if key not in hopeless]
             holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, rows, QUEUED)
             lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, rows, SENT)
