@@ -4,8 +4,8 @@ Theory of operation
     prepare   before the first batch: a store that is new, or older than what it once published, adopts what the server has
               (`adoption`). Where reading is not allowed nothing can be adopted, and that is said.
     round     every audit period, day by day, newest first: sums by series and hour are compared (`books`). What was found is
-              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and rarely tried. Then
-              the ledger is written. A server that cannot be asked ends the round; the next one begins anew.
+              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and
+              rarely tried. Then the ledger is written. A server that cannot be asked ends the round; the next one begins anew.
 It has an uplink and a thread of its own, so that reading a month never delays what is being sent.
 """
 
