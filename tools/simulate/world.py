@@ -170,7 +170,7 @@ class World:
         if book.has_twin or one.is_gone:
             return False
         book.has_twin = True
-        twin = self._add(replace(one.plan, link=twin_of(one.plan.link)))
+        twin = self._add(replace(one.plan, link=twin_of(one.plan.link), first_total=0, first_boot=0))
         if is_clone:
             twin.flash = one.flash.copy()
             book.is_cloned = True
