@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from tools.simulate.link import NOISE
-from tools.simulate.schedule import MINUTE_MS, Stroke
+from tools.simulate.schedule import ALL_OFF, MINUTE_MS, Stroke
 from tools.simulate.server import STATUSES
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ FAULTS: dict[str, Fault] = {
         lambda rng: (rng.randrange(2, 6), rng.choice((2000, 7000, 25_000, 61_000))), _quick_reboots, ("times", "pause_ms"),
         strikes_node=True,
     ),
-    "all_off": Fault(_lasting(24 * HOUR_MS, 14 * 24 * HOUR_MS), _all_off, _OFF, 0),
+    ALL_OFF: Fault(_lasting(HOUR_MS, 14 * 24 * HOUR_MS), _all_off, _OFF),
     "flash_bit_flipped": Fault(lambda rng: (rng.getrandbits(32),), _flip, ("seed",), strikes_node=True),
     "node_wiped": Fault(_lasting(500, 20 * MINUTE_MS), _wipe, _OFF, strikes_node=True),
     "hardware_swapped": Fault(lambda _rng: (), _swap, (), 0.5, strikes_node=True),
