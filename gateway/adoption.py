@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Series
-from gateway.proofs import settled
+from gateway.proofs import unheard
 from gateway.store import Store
 from gateway.tables import AUDITED, QUEUED
 from gateway.uplink.base import Row
@@ -71,7 +71,7 @@ def finish(store: Store) -> None:
             )
         for stream in store.streams():
             for state in stream.boots.values():
-                store.keep_boot(settled(state))
+                store.keep_boot(unheard(state))
         store.put_note(ADOPTED, 1)
 
 

@@ -4,7 +4,7 @@ Theory of operation
     prepare   before the first batch: a store that is new, or older than what it once published, adopts what the server has
               (`adoption`). Where reading is not allowed nothing can be adopted, and that is said.
     round     every audit period, day by day, newest first: sums by series and hour are compared (`books`). What was found is
-              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited and is said. Then
+              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and rarely tried. Then
               the ledger is written. A server that cannot be asked ends the round; the next one begins anew.
 It has an uplink and a thread of its own, so that reading a month never delays what is being sent.
 """
@@ -32,7 +32,8 @@ from gateway.uplink.base import Row, Tallies, Uplink, UplinkError
 
 DAY_S = 86_400
 SETTLED_S = 120  # what was sent in the last two minutes may not show yet
-TRIES = 3  # repairs of one hour without success
+TRIES = 3  # repairs of one hour without success; after that only every tenth round tries again
+RARELY = 10
 RETRY_S = 5.0  # while the server cannot be asked what it has
 FIRST_S = 60.0  # after a start
 
@@ -139,10 +140,17 @@ class Auditing:
                 server: Tallies = await self._ask(self._uplink.tally, measurement, fields, *span)
                 audited, differing = await self._in_store(books.settle, self._store, measurement, span, before, server)
                 found.audited += audited
+                self._forget_tries(measurement, span, differing)
                 found.checked += sum(book.tally.points for book in before.values())
                 await self._mend(measurement, span, [key for key in differing if self._is_ours(key)], found)
         except UplinkError as error:
             found.unread, found.exit_code = error.line(), error.exit_code
+
+    def _forget_tries(self, measurement: str, span: tuple[int, int], differing: Sequence[Key]) -> None:
+        # An hour that is whole again may be lost again, and be repaired as often.
+        for tried in [tried for tried in self._tries if tried[0] == measurement and tried[1] not in differing]:
+            if span[0] <= tried[1][1] < span[1]:
+                del self._tries[tried]
 
     def _is_ours(self, key: Key) -> bool:
         return dict(key[0]).get("node") in self._nodes
@@ -152,7 +160,8 @@ class Auditing:
             here = (max(span[0], hour_s), min(span[1], hour_s + HOUR_S))
             rows: list[Row] = await self._ask(self._uplink.read, measurement, *here)
             of_hour = [key for key in keys if key[1] == hour_s]
-            hopeless = [key for key in of_hour if self._tries[measurement, key] >= TRIES]
+            is_rest = self._rounds % RARELY != 0
+            hopeless = [key for key in of_hour if is_rest and self._tries[measurement, key] >= TRIES]
             hopeful = [key for key in of_hour if key not in hopeless]
             holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, rows, QUEUED)
             lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, rows, SENT)
