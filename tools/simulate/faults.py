@@ -268,8 +268,7 @@ FAULTS: dict[str, Fault] = {
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
 NOT_DRAWN = {
-    "node_wiped", "hardware_swapped", "store_deleted", "store_restored", "store_corrupted",
-    "server_killed", "server_wiped", "server_restored",
+    "node_wiped",
 }  # fmt: skip
 
 
