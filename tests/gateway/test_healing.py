@@ -105,6 +105,12 @@ def memory_of_noise(path):
     Path(f"{path}-shm").write_bytes(os.urandom(40_000))
 
 
+def names_that_are_no_text(path):
+    data = path.read_bytes()
+    at = data.index(b"CREATE TABLE meta")
+    path.write_bytes(data[:at] + b"\xa0\xff" * 8 + data[at + 16 :])
+
+
 def folder_as_log(path):
     Path(f"{path}-wal").mkdir()
 
@@ -113,7 +119,7 @@ def folder_as_log(path):
     ("damage", "left"),
     [
         (nothing, 0), (text, 0), (folder_instead, 0), (foreign, 0), (empty, 0), (of_another_version, 299), (log_of_noise, 299),
-        (memory_of_noise, 299), (folder_as_log, 299), (spoil, 299),
+        (memory_of_noise, 299), (names_that_are_no_text, 299), (folder_as_log, 299), (spoil, 299),
     ],
 )  # fmt: skip
 def test_it_starts_and_works_on(tmp_path, damage, left):
