@@ -6,10 +6,11 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gateway import rebuild
+from gateway import healing, rebuild
 from gateway.errors import StoreDamaged, StoreError
 from gateway.healing import heal, open_store
 from gateway.model import Q_SIMULATED, Gap, Loss, Passport, Status
@@ -105,12 +106,6 @@ def memory_of_noise(path):
     Path(f"{path}-shm").write_bytes(os.urandom(40_000))
 
 
-def names_that_are_no_text(path):
-    data = path.read_bytes()
-    at = data.index(b"CREATE TABLE meta")
-    path.write_bytes(data[:at] + b"\xa0\xff" * 8 + data[at + 16 :])
-
-
 def folder_as_log(path):
     Path(f"{path}-wal").mkdir()
 
@@ -119,7 +114,7 @@ def folder_as_log(path):
     ("damage", "left"),
     [
         (nothing, 0), (text, 0), (folder_instead, 0), (foreign, 0), (empty, 0), (of_another_version, 299), (log_of_noise, 299),
-        (memory_of_noise, 299), (names_that_are_no_text, 299), (folder_as_log, 299), (spoil, 299),
+        (memory_of_noise, 299), (folder_as_log, 299), (spoil, 299),
     ],
 )  # fmt: skip
 def test_it_starts_and_works_on(tmp_path, damage, left):
@@ -154,6 +149,20 @@ def test_a_whole_store_is_left_alone(tmp_path):
     assert people(store) == EVERYBODY
     store.close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_a_complaint_that_quotes_bytes_which_are_no_text_is_damage_too(tmp_path, monkeypatch):
+    def complain(*_):
+        return b"\xa0".decode()
+
+    path = store_at(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(healing, "_is_whole", complain)
+        store, healed = open_store(path, False, T0)
+    assert healed is not None
+    monkeypatch.setattr(store, "_db", SimpleNamespace(execute=complain))
+    with pytest.raises(StoreDamaged):
+        store.read("anything")
 
 
 # -- what is kept
