@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from gateway.database import disk_error
+from gateway.database import Failure, disk_error
 from gateway.errors import StoreDamaged, StoreError
 from gateway.rebuild import beside, build, count, sync
 from gateway.salvage import Salvage, is_log_broken
@@ -84,9 +84,7 @@ def _is_damaged(path: Path) -> bool:
         # Read only: a connection that may write tidies up when it is closed, and pages that are still of use go with it.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return not _is_whole(database)
-    except UnicodeDecodeError:  # what SQLite complains about may be no text
-        return True
-    except sqlite3.Error as error:
+    except Failure as error:
         blamed = disk_error(path, error)
         if isinstance(blamed, StoreDamaged):
             return True
@@ -148,7 +146,7 @@ def _finish(path: Path, now_s: int) -> Healed | None:
         with closing(sqlite3.connect(new, isolation_level=None)) as database:
             ((broken,),) = database.execute("SELECT value FROM meta WHERE name = 'damaged_rows'").fetchall()
             rows = count(database)
-    except (sqlite3.Error, ValueError):  # damaged in its turn, before it was of any use: the old file has everything
+    except (*Failure, ValueError):  # damaged in its turn, before it was of any use: the old file has everything
         _remove(new)
         return None
     return Healed(_exchange(path, now_s), rows, broken, 0)
