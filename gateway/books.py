@@ -66,8 +66,8 @@ def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key,
 
 
 def oldest(store: Store, now_s: int) -> int:
-    """When the books begin: the start of their oldest bin, now where there is none."""
-    return store.read("SELECT coalesce(min(start), ?) FROM bins", (now_s,))[0][0]
+    """When the books begin: the hour of their oldest bin, since losses are told by the hour; now where there is none."""
+    return store.read("SELECT coalesce(min(start), ?) FROM bins", (now_s,))[0][0] // HOUR_S * HOUR_S
 
 
 def _tally_of_facts(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:
