@@ -268,7 +268,7 @@ FAULTS: dict[str, Fault] = {
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
 NOT_DRAWN = {
-    "node_wiped", "hardware_swapped", "clock_stepped_years",
+    "twin_clone", "node_wiped", "hardware_swapped", "clock_stepped_years",
     "store_deleted", "store_corrupted", "server_wiped", "server_restored",
 }  # fmt: skip
 

@@ -156,7 +156,7 @@ def _ceiling(case: Case) -> Iterator[Violation]:
     if case.forgets:
         return
     flagged = sum(max(0, _bound(row)) for row in case.losses)
-    strikes = len(case.cuts) + len(case.book.flips) + len(case.book.wipes)
+    strikes = len(case.cuts) + case.book.torn + len(case.book.flips) + len(case.book.wipes)
     most = max(0, case.lost) + strikes * cut_ceiling(case.book.rate)
     if flagged > most:
         yield Violation("ceiling", case.name, {"flagged": flagged, "most": most, "lost": case.lost, "cuts": strikes})

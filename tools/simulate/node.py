@@ -99,6 +99,7 @@ class Node:
         try:
             self.log = _WatchedLog(self.flash, lambda: self._rng.getrandbits(32), self._book, self._timeline)
         except PowerCut:
+            self._book.torn += 1
             self._darken()
             self._timeline.after(5000, self.power_on)
             return
@@ -154,6 +155,7 @@ class Node:
             self.app.beat()
         except PowerCut:
             self._book.cut(self._timeline.now_ms)
+            self._book.torn += 1
             self._darken()
             self._timeline.after(5000, self.power_on)
 
