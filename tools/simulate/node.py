@@ -37,7 +37,7 @@ class _WatchedLog(RecordLog):
 
     def __init__(self, flash: Flash, random_u32: Callable[[], int], book: NodeBook, timeline: Timeline) -> None:
         self._book, self._timeline = book, timeline
-        self.acked = lambda: 0
+        self.acked: Callable[[], int] = lambda: 0
         super().__init__(flash, random_u32)
 
     def append(self, record: streetwire.Record) -> None:

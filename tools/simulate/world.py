@@ -127,7 +127,8 @@ class World:
 
     def _is_delivered(self) -> bool:
         is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
-        return is_told and self.gateway.is_drained() and (not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS)))
+        is_read_back = not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS))
+        return is_told and is_read_back and self.gateway.is_drained()
 
     def _change_twins(self) -> None:
         """What the second device kept to itself is told now: the first has told everything, and makes room for it."""
