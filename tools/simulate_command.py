@@ -1,7 +1,7 @@
 """`trottoir simulate` at work: wishes -> schedules; what was found, in words and as JSON.
 
-The same seed gives the same bytes on stdout. So the only timing there, `schedules_per_s`, is rounded down to 1, 2 or 5 times a power
-of ten; how fast it really was is said on stderr.
+The same seed gives the same bytes on stdout. So the only timing there, `schedules_per_s`, is rounded down to 1, 2 or 5 times a
+power of ten; how fast it really was is said on stderr.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def document(result: Result, seed: int, mutant: str | None, per_s: float) -> dic
                     {"law": found.law, "node": found.node, "numbers": found.numbers, "text": law_line(found, "en")}
                     for found in trace.violations
                 ],
-                "trace": [line for line in trace_lines(trace, "en")],
+                "trace": trace_lines(trace, "en"),
             }
             for trace in result.traces
         ],

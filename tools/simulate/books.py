@@ -19,6 +19,7 @@ class NodeBook:
     ba: list[int] = field(default_factory=list)
     records: list[tuple[int, int, streetwire.Record]] = field(default_factory=list)  # closed at, incarnation, record
     cuts: list[int] = field(default_factory=list)
+    torn: int = 0  # writes that a cut broke off: each may have been the mark of a boot
     wipes: list[int] = field(default_factory=list)  # the flash was emptied, replaced or left behind
     flips: list[int] = field(default_factory=list)
     has_twin: bool = False

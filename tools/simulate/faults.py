@@ -210,11 +210,11 @@ def _server_restored(world: World, stroke: Stroke) -> bool:
     return world.server.lose_since(world.timeline.now_ms - stroke.numbers[0]) > 0
 
 
-def _clock(*steps_ms: int) -> Fault:
+def _clock(*steps_ms: int, weight: float = 1) -> Fault:
     def draw(rng: Random) -> Numbers:
         return rng.choice(steps_ms), *_lasting(30_000, 20 * MINUTE_MS)(rng)
 
-    return Fault(draw, _step_clock, ("step_ms", "lasting_ms"), moves_clock=True)
+    return Fault(draw, _step_clock, ("step_ms", "lasting_ms"), weight, moves_clock=True)
 
 
 _OFF = ("off_ms",)
@@ -243,8 +243,9 @@ FAULTS: dict[str, Fault] = {
     # The gateway: its process, its clock, its disk, its store.
     "gateway_killed": Fault(lambda rng: (rng.randrange(60), 2000 + int(60_000 * rng.random() ** 3)), _kill, ("step", "off_ms"), 5),
     "gateway_stopped": Fault(_lasting(5000, 60 * MINUTE_MS), _stop, _OFF, 1.5),
-    "clock_stepped": _clock(HOUR_MS, -HOUR_MS, 3 * MINUTE_MS, -3 * MINUTE_MS, 20_000, -20_000, -YEAR_MS),
-    "clock_stepped_years": _clock(YEAR_MS, 10 * YEAR_MS),
+    "clock_stepped": _clock(-HOUR_MS, 3 * MINUTE_MS, -3 * MINUTE_MS, 20_000, -20_000, -YEAR_MS),
+    "clock_hour_ahead": _clock(HOUR_MS, weight=0.1),  # dear: a node's records have to wait until their hour has come
+    "clock_years_ahead": _clock(YEAR_MS, 10 * YEAR_MS),
     "clock_lost": Fault(_lasting(10_000, 15 * MINUTE_MS), _lose_clock, _LASTING, moves_clock=True),
     "disk_full": Fault(_lasting(5000, 10 * MINUTE_MS), _fill_disk, _LASTING, 1.5),
     "disk_unsynced": Fault(_lasting(5000, 5 * MINUTE_MS), _fail_to_sync, _LASTING, 1.5),
@@ -268,7 +269,7 @@ FAULTS: dict[str, Fault] = {
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
 NOT_DRAWN = {
-    "node_wiped", "hardware_swapped", "clock_stepped_years",
+    "twin_clone", "node_wiped", "hardware_swapped", "clock_years_ahead",
     "store_deleted", "store_corrupted", "server_wiped", "server_restored",
 }  # fmt: skip
 

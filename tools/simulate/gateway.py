@@ -50,8 +50,9 @@ class Gateway:
     """`start` it; it stays up until `kill` or `kill_after`. `broken_laws` holds what was seen to go wrong at run time."""
 
     def __init__(
-        self, timeline: Timeline, plan: Plan, folder: Path, cables: dict[str, Cable], server: Server, faults: Counter[str], rng: Random
-    ) -> None:
+        self, timeline: Timeline, plan: Plan, folder: Path, cables: dict[str, Cable], server: Server, faults: Counter[str],
+        rng: Random,
+    ) -> None:  # fmt: skip
         self.offset_ms = 0  # of its clock against true time
         self.disk = Disk()
         self.broken_laws: list[str] = []
@@ -184,7 +185,7 @@ class Gateway:
         self._folder.mkdir(parents=True, exist_ok=True)
         store = Store(self._folder / "store.db")
         passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
-        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total)], START_S)
+        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)], START_S)
         store.close()
 
     # -- what can be asked of it
@@ -209,7 +210,8 @@ class Gateway:
 
     def is_audited(self, since_s: int) -> bool:
         """The server was read back after that, and everything was there."""
-        last = self._service._auditing.last if self._service is not None and self._service._auditing is not None else None
+        auditing = self._service._auditing if self._service is not None else None
+        last = auditing.last if auditing is not None else None
         return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
 
     def dead_letters(self) -> list[tuple[str, str]]:
@@ -222,7 +224,7 @@ class Gateway:
             self.broken_laws.append(what)
 
     def _said(self, message: streetwire.Message) -> None:
-        if message.kind != streetwire.ACK:
+        if not isinstance(message, streetwire.Ack):
             return
         key = self.generation, message.node, message.incarnation
         name = f"{node_name(message.node)}: acknowledged {message.watermark}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Violation:
 
     law: str
     node: str
-    numbers: dict[str, object] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -156,7 +156,7 @@ def _ceiling(case: Case) -> Iterator[Violation]:
     if case.forgets:
         return
     flagged = sum(max(0, _bound(row)) for row in case.losses)
-    strikes = len(case.cuts) + len(case.book.flips) + len(case.book.wipes)
+    strikes = len(case.cuts) + case.book.torn + len(case.book.flips) + len(case.book.wipes)
     most = max(0, case.lost) + strikes * cut_ceiling(case.book.rate)
     if flagged > most:
         yield Violation("ceiling", case.name, {"flagged": flagged, "most": most, "lost": case.lost, "cuts": strikes})
@@ -268,9 +268,15 @@ def _cases(world: World) -> Iterator[Case]:
         name = node_name(number)
         moments = sorted([*book.ab, *book.ba])
         yield Case(
-            name, book, *(tables[measurement].get(name, []) for measurement in ("passages", "losses", "gaps")),
-            buried.get(name, {}), [world.second(ms) for ms in moments], [world.second(ms) for ms in book.cuts],
-            [world.second(ms) for ms in book.wipes],             SLACK_S + (LATE_MS // 1000 if late else 0), world.clock_moves, world.forgets,
+            name, book,
+            bins=tables["passages"].get(name, []), losses=tables["losses"].get(name, []), gaps=tables["gaps"].get(name, []),
+            buried=buried.get(name, {}),
+            truth=[world.second(ms) for ms in moments],
+            cuts=[world.second(ms) for ms in book.cuts],
+            wipes=[world.second(ms) for ms in book.wipes],
+            slack_s=SLACK_S + (LATE_MS // 1000 if late else 0),
+            clock_moves=world.clock_moves,
+            forgets=world.forgets,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ A mutant changes the real code while it is `applied`. It is one row: its name is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -64,10 +64,8 @@ async def _answer_first(self: Any, batch: Sequence[Any]) -> None:
 
 async def _answer_always(self: Any, batch: Sequence[Any]) -> None:
     effects = [effect for received in batch for effect in self._session.hear(received)]
-    try:
+    with suppress(StoreError):
         await self._commit(effects)
-    except StoreError:
-        pass
     await self._answer(effects)
 
 
@@ -97,7 +95,7 @@ def _one_stream_a_node(real: Any, self: Session, node: int, incarnation: int) ->
 def _forgetting(is_forgotten: Callable[[int], bool]) -> Callable[..., Any]:
     """What was in a bin before gives way to what comes."""
 
-    def grow(real: Any, self: Store, known: Any, series: Any, start_s: int, ab: int, ba: int, covered_s: int, q: int, *more: Any) -> Any:
+    def grow(real: Any, self: Store, known: Any, series: Any, start_s: int, ab: int, ba: int, covered_s: int, q: int, *more: Any):
         if known is not None and is_forgotten(q):
             known = replace(known, ab=0, ba=0, covered_s=0)
         return real(self, known, series, start_s, ab, ba, covered_s, q, *more)

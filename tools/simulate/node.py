@@ -37,7 +37,7 @@ class _WatchedLog(RecordLog):
 
     def __init__(self, flash: Flash, random_u32: Callable[[], int], book: NodeBook, timeline: Timeline) -> None:
         self._book, self._timeline = book, timeline
-        self.acked = lambda: 0
+        self.acked: Callable[[], int] = lambda: 0
         super().__init__(flash, random_u32)
 
     def append(self, record: streetwire.Record) -> None:
@@ -99,6 +99,7 @@ class Node:
         try:
             self.log = _WatchedLog(self.flash, lambda: self._rng.getrandbits(32), self._book, self._timeline)
         except PowerCut:
+            self._book.torn += 1
             self._darken()
             self._timeline.after(5000, self.power_on)
             return
@@ -154,6 +155,7 @@ class Node:
             self.app.beat()
         except PowerCut:
             self._book.cut(self._timeline.now_ms)
+            self._book.torn += 1
             self._darken()
             self._timeline.after(5000, self.power_on)
 

@@ -72,7 +72,7 @@ def simulate(
             done(result.schedules)
             if mutant and outcome.violations:
                 break
-        pool.shutdown(wait=False, cancel_futures=True) if mutant and result.violations else None
+        pool.shutdown(cancel_futures=True)
     if result.failed_seeds:
         with ProcessPoolExecutor(1, initializer=_begin, initargs=(mutant,)) as pool:
             result.traces = list(pool.map(_trace, result.failed_seeds[:MOST_TRACES]))

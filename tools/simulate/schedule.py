@@ -97,7 +97,10 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
             at_ms = rng.randrange(active_ms)
             strokes.append(Stroke(at_ms, fault, rng.randrange(count), FAULTS[fault].draw(rng)))
     strokes.sort(key=lambda stroke: stroke.at_ms)
-    return Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), rng.choice((2, 5, 15)), tuple(strokes))
+    # Where the server forgets nothing it is hardly read back: an audit would repair what a mutant has broken.
+    needs_audit = any(FAULTS[stroke.fault].forgets for stroke in strokes)
+    audit_minutes = rng.choice((2, 5, 15)) if needs_audit else rng.choice((15, 1440, 1440, 1440))
+    return Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), audit_minutes, tuple(strokes))
 
 
 def _node(rng: Random, k: int) -> NodePlan:

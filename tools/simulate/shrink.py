@@ -60,9 +60,7 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
 
 
 def _without_node(plan: Plan, k: int) -> Plan:
-    strokes = tuple(
-        replace(stroke, node=stroke.node - (stroke.node > k)) for stroke in plan.strokes if stroke.node != k
-    )  # fmt: skip
+    strokes = tuple(replace(stroke, node=stroke.node - (stroke.node > k)) for stroke in plan.strokes if stroke.node != k)
     return replace(plan, nodes=plan.nodes[:k] + plan.nodes[k + 1 :], strokes=strokes)
 
 

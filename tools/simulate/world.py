@@ -47,6 +47,8 @@ def run(plan: Plan) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="trottoir-simulate-", dir=_SHM if _SHM.is_dir() else None))
     try:
         return World(plan, folder).run()
+    except Exception as error:  # in the code under test, and nothing there may end it
+        return Outcome(plan.seed, [Violation("run", "", {"what": repr(error)})])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -85,7 +87,7 @@ class World:
         outcome = Outcome(self.plan.seed, violations, self.faults, (self.timeline.now_ms - begin_ms) * len(self.books))
         for book in self.books.values():
             outcome.cuts += len(book.cuts)
-            outcome.ceiling += len(book.cuts) * law.cut_ceiling(book.rate)
+            outcome.ceiling += (len(book.cuts) + book.torn) * law.cut_ceiling(book.rate)
         outcome.flagged = law.flagged_for_cuts(self.server)
         self.gateway.dispose()
         return outcome
@@ -125,7 +127,8 @@ class World:
 
     def _is_delivered(self) -> bool:
         is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
-        return is_told and self.gateway.is_drained() and (not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS)))
+        is_read_back = not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS))
+        return is_told and is_read_back and self.gateway.is_drained()
 
     def _change_twins(self) -> None:
         """What the second device kept to itself is told now: the first has told everything, and makes room for it."""

@@ -1,0 +1,85 @@
+"""Each fault takes place, and a plain schedule survives it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+from schedules import NODE, at, run
+
+from tools.simulate import faults, schedule
+from tools.simulate.faults import FAULTS
+from tools.simulate.link import NOISE, garble
+
+MINUTE = 60_000
+# Strokes with which a schedule of five minutes shows each fault; what it counts is the fault's own name unless named here.
+SHOWN = {
+    "power_cut": (1500,), "cut_in_write": (7,), "quick_reboots": (3, 7000), "all_off": (86_400_000,), "flash_bit_flipped": (5,),
+    "twin_other": (), "link_down": (60_000,), "answer_lost": (120_000,),
+    "gateway_killed": (9, 3000), "gateway_stopped": (30_000,), "clock_stepped": (180_000, 60_000), "clock_lost": (60_000,),
+    "disk_full": (60_000,), "disk_unsynced": (60_000,), "server_away": (90_000,), "server_asks_to_wait": (90_000, 30),
+    "server_takes_little": (120_000, 1), "server_breaks_off": (120_000, 1), "server_refuses_lines": (120_000, 2),
+    "server_answer_lost": (90_000,), "store_restored": (60_000,), "server_killed": (60_000,),
+    **dict.fromkeys(NOISE, (120000, 50)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SHOWN)
+def test_a_fault_takes_place_and_the_law_holds(fault):
+    outcome = run(at(1.9, fault, *SHOWN[fault]), audit_minutes=2 if FAULTS[fault].forgets else 1440)
+    assert outcome.faults[fault] > 0
+    assert not outcome.violations
+
+
+@pytest.mark.parametrize("status", [200, 301, 401, 403, 404, 408, 500, 503])
+def test_a_status_that_is_no_success_loses_nothing(status):
+    outcome = run(at(1.9, "server_status", 120_000, status))
+    assert outcome.faults[f"answer_{status}"] > 0
+    assert not outcome.violations
+
+
+@pytest.mark.parametrize("step", range(0, 40, 3))
+def test_a_gateway_may_be_killed_at_any_step(step):
+    outcome = run(at(1.98, "gateway_killed", step, 2000))
+    assert outcome.faults["gateway_killed"] == 1
+    assert not outcome.violations
+
+
+@pytest.mark.parametrize("byte", [0, 1, 16, 31, 32])
+def test_the_power_may_go_at_any_byte_of_a_write(byte):
+    outcome = run(at(1.9, "cut_in_write", byte))
+    assert outcome.cuts == 1
+    assert not outcome.violations
+
+
+def test_a_small_flash_overflows_while_the_gateway_is_away_and_says_how_many_are_gone():
+    outcome = run(at(1, "gateway_stopped", 40 * MINUTE), nodes=(replace(NODE, sectors=2, sector_size=256),), minutes=41)
+    assert not outcome.violations
+
+
+def test_every_fault_that_is_drawn_is_injected_within_a_few_hundred_schedules():
+    kinds = faults.drawn()
+    drawn = Counter(stroke.fault for seed in range(400) for stroke in schedule.draw(seed, kinds).strokes)
+    assert set(drawn) == set(kinds)
+    assert set(FAULTS) == set(kinds) | faults.NOT_DRAWN
+
+
+def test_garbled_bytes_are_other_bytes_and_follow_from_the_seed():
+    data = bytes(range(40))
+    assert garble(data, Random(3)) == garble(data, Random(3))
+    assert sum(garble(data, Random(seed)) != data for seed in range(100)) > 95
+
+
+def test_counters_near_their_wrap_change_nothing():
+    old = replace(NODE, first_total=(1 << 28) - 100, first_boot=0xFFFE, ticks_before_wrap_ms=150_000)
+    outcome = run(at(2, "power_cut", 2000), at(3, "power_cut", 2000), nodes=(old,))
+    assert outcome.cuts == 2
+    assert not outcome.violations
+
+
+def test_a_week_of_rest_costs_nothing():
+    outcome = run(at(2, "all_off", 7 * 86_400_000))
+    assert outcome.node_ms > 7 * 86_400_000
+    assert not outcome.violations
