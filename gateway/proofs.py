@@ -68,7 +68,7 @@ def prove(
     before = max(olds, key=lambda old: old.last_bin, default=stream)
     last_bin = before.last_bin
     for old in olds:
-        last = [state for state in unsettled_boots(old) if state.epoch_ms]
+        last = [state for state in unsettled_boots(old) if _is_over(state, place)]
         effects += _settle(old, last, place, MINUTE_S * len(last), "wiped", received)
     ended = ended_boots(stream, record.boot)
     effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
@@ -98,6 +98,12 @@ def _settle(
         at_s = min(at_s, place.bin_start)
         effects.append(Loss(place.site_at(at_s), stream.node, reason, at_s, -1, bound))
     return effects
+
+
+def _is_over(state: BootState, place: Place) -> bool:
+    """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival."""
+    known_ms = state.epoch_ms + max(state.end_uptime_s, state.live_uptime_s) * 1000
+    return state.epoch_ms > 0 and known_ms <= (place.bin_start + PERIOD_S + MARGIN_S) * 1000
 
 
 def _note(loss: Loss) -> Note:
