@@ -20,11 +20,11 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_damaged = False
         self.open()
 
     def open(self) -> None:
         """Also after `close`, when another file stands at the path."""
-        self.is_damaged = False
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -37,6 +37,7 @@ class Database:
         except StoreError:
             self.close()
             raise
+        self.is_damaged = False
 
     def _set_up(self) -> None:
         self._db.execute(f"PRAGMA page_size = {PAGE_B}")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gateway import schema
 from gateway.model import OutboxRef
 from gateway.rows import Rows
 from gateway.tables import DEAD, QUEUED
@@ -47,7 +48,10 @@ class Outbox(Rows):
                 values = (state, ref.time_s, ref.id, ref.rev)
                 self._db.execute(f"UPDATE {table} SET state = ? WHERE start = ? AND series = ? AND rev = ?", values)
             else:
-                self._db.execute("UPDATE facts SET state = ? WHERE id = ? AND rev = ?", (state, ref.id, ref.rev))
+                # By its names: a store that was made anew while they were on their way has other numbers.
+                key = (ref.measurement, json.dumps(schema.tags_of(ref.measurement, ref.tags)), ref.time_s)
+                where = "measurement = ? AND tags = ? AND time = ? AND rev = ?"
+                self._db.execute(f"UPDATE facts SET state = ? WHERE {where}", (state, *key, ref.rev))
 
     def bury(self, ref: OutboxRef, line: str, reason: str, now_s: int) -> None:
         """The server refuses this line for what it says: kept aside, with the reason."""

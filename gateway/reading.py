@@ -25,16 +25,29 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._one_at_a_time = threading.Lock()
-        try:
-            if not path.exists():
-                raise StoreError("store-none", folder=path.parent)
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError("store-unusable", path=path, found=error) from error
+        self._open()
 
-    def version(self) -> int:
-        """Changes whenever somebody else has written."""
-        return self._read("PRAGMA data_version")[0][0]
+    def _open(self) -> None:
+        try:
+            if not self._path.exists():
+                raise StoreError("store-none", folder=self._path.parent)
+            self._file = self._path.stat().st_ino
+            place = f"{self._path.absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(place, uri=True, timeout=BUSY_S, check_same_thread=False)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError("store-unusable", path=self._path, found=error) from error
+
+    def version(self) -> tuple[int, int]:
+        """Changes whenever somebody else has written. A store that was made anew is opened anew."""
+        try:
+            is_other = self._path.stat().st_ino != self._file
+        except OSError as error:
+            raise StoreError("store-unusable", path=self._path, found=error) from error
+        if is_other:
+            with self._one_at_a_time:
+                self._db.close()
+                self._open()
+        return self._file, self._read("PRAGMA data_version")[0][0]
 
     def since(self, start_s: int) -> dict[Series, Counted]:
         """The sum of all bins that begin at or after `start_s`, for each series that has any."""

@@ -24,6 +24,7 @@ from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 
 DISK_PAUSE_S = 5
+SAY_AGAIN_S = 300  # while the same trouble lasts
 FRESH_S = 600  # newer points go before a backlog
 
 _log = structlog.get_logger("gateway")
@@ -61,6 +62,7 @@ class Sending:
         self._thread = ThreadPoolExecutor(1, "uplink")
         self._may_be_taken = False  # something of what was sent last, whatever was answered
         self.trouble: Trouble | None = None
+        self._said_s = 0
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -118,9 +120,12 @@ class Sending:
         pause_s = self._backoff.failed(stopped)
         now_s = self._now_s()
         since_s = self.trouble.since_s if self.trouble else now_s
+        is_news = self.trouble is None or self.trouble.reason != stopped.reason or now_s - self._said_s >= SAY_AGAIN_S
         self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s))
-        level = "error" if stopped.outcome is Outcome.HOLD else "warning"
-        getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
+        if is_news:
+            self._said_s = now_s
+            level = "error" if stopped.outcome is Outcome.HOLD else "warning"
+            getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
         return pause_s
 
     def _render(self, refs: Sequence[OutboxRef]) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:

@@ -120,8 +120,7 @@ class Service:
                 probe()
         if self._auditing is None:
             self._may_accept.set()
-        await self._adopt_store()
-        await self._rebuild_windows()
+        await self._adopt_store(is_new=True)
         if self._sending is None:
             await self._in_store(keeping.end_contact, self._store, self._now_s())
         self._wake_sending()  # what an earlier run has left
@@ -271,13 +270,15 @@ class Service:
                 raise
             return effects
 
-    async def _adopt_store(self) -> None:
+    async def _adopt_store(self, is_new: bool = False) -> None:
         while True:
             try:
                 if self._store.is_damaged:
                     _say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
-                    await self._rebuild_windows()
                     self._is_renewed.set()
+                    is_new = True
+                if is_new:
+                    await self._rebuild_windows()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:

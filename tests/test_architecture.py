@@ -16,7 +16,7 @@ PURE = tuple(
     f"gateway/{room}.py"
     for room in (
         "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
-        "moments", "proofs", "calendar",
+        "moments", "proofs", "calendar", "salvage", "tables",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import healing
+from gateway import rebuild
 from gateway.errors import StoreDamaged, StoreError
 from gateway.healing import heal, open_store
 from gateway.model import Q_SIMULATED, Gap, Loss, Passport, Status
+from gateway.reading import Reader
 from gateway.store import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, Store
 from gateway.tables import PAGE_B
 from tests.gateway.parts import INCARNATION, NODE, SERIES, T0
@@ -394,7 +395,7 @@ def test_without_room_the_damaged_file_stays_and_what_was_set_aside_before_goes(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(healing, "_tidy", full)
+        patched.setattr(rebuild, "_tidy", full)
         with pytest.raises(StoreError) as caught:
             open_store(path, False, T0)
     assert caught.value.key == "store-full"
@@ -428,3 +429,49 @@ def test_a_damaged_store_on_a_full_disk_heals_when_there_is_room(tmp_path):
         store.close()
     finally:
         os.system(f"umount {small}")
+
+
+# -- those who have to do with a store while it is made anew
+
+
+def test_what_was_on_its_way_is_settled_by_its_names_not_by_numbers_of_the_old_store(tmp_path):
+    store = Store(store_at(tmp_path))
+    store.commit([Status("bahnhof", node, T0, {"uptime_s": 1, "boot": 1}) for node in (1, 2, 3)], T0)
+    on_its_way = [ref for ref in store.waiting(2000) if ref.tags["node"] == "tr-000002"]
+    store.read("DELETE FROM facts WHERE tags LIKE '%tr-000001%'")
+    heal(store, T0)
+    store.settle(on_its_way, SENT)
+    sent = store.read("SELECT tags FROM facts WHERE state = ?", (SENT,))
+    assert [("tr-000002" in tags) for (tags,) in sent] == [True]
+    store.close()
+
+
+def test_who_looks_on_sees_the_new_store(tmp_path):
+    store = Store(store_at(tmp_path))
+    reader = Reader(store.path)
+    before = reader.version()
+    heal(store, T0)
+    store.commit([accept(900, T0 + 60 * 900, ab=9)], T0)
+    assert reader.version() != before
+    assert reader.newest(T0)[SERIES].from_s == T0 + 60 * 900
+    reader.close()
+    store.close()
+
+
+def test_a_healing_that_the_disk_stopped_half_way_is_gone_on_with(tmp_path, monkeypatch):
+    store = Store(store_at(tmp_path))
+    real = Path.rename
+
+    def refuse(self, target):
+        if Path(target) == store.path:
+            raise OSError(30, "Read-only file system")
+        return real(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                heal(store, T0)
+    heal(store, T0)
+    assert people(store) == EVERYBODY
+    store.close()

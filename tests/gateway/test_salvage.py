@@ -109,7 +109,7 @@ def test_a_page_that_is_cut_short_gives_nothing():
 
 
 def test_all_frames_of_a_log_are_read_whatever_their_time(store):
-    main, log = files(store)
+    _, log = files(store)
     pages = list(log_pages(log))
     assert len(pages) == (len(log) - HEADER_B) // FRAME_B
     assert salvaged(pages)["bins"] == kept(store)["bins"]
