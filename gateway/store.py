@@ -126,8 +126,8 @@ class Store(Outbox):
         if not effect.q & (Q_TIME_HELD | Q_TIME_UNKNOWN):
             return False
         near = (self.series_id(series), *mark, effect.bin_start - REPLACED_S, effect.bin_start + REPLACED_S)
-        query = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq=? AND start BETWEEN ? AND ?"
-        return bool(self._db.execute(query, near).fetchone())
+        query = "SELECT 1 FROM bins WHERE series=?1 AND incarnation=?2 AND ?3 BETWEEN seq - rev AND seq AND start BETWEEN ?4 AND ?5"
+        return bool(self._db.execute(query, near).fetchone())  # a bin has grown by one record with each revision
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()
