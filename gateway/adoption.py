@@ -21,6 +21,7 @@ from typing import Any
 
 from gateway import schema
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, BootState, ClimateBin, CountBin, Gap, Series, node_number
+from gateway.proofs import unheard
 from gateway.store import QUARTER_S, Store
 from gateway.tables import AUDITED, QUEUED
 from gateway.uplink.base import Row
@@ -61,8 +62,10 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
 
 
 def finish(store: Store, now_s: int) -> None:
-    """Streams begin where the adopted bins end; totals of before prove nothing any more."""
+    """Streams begin where the adopted bins end. Live totals of before prove nothing any more, nor do totals of a stream that
+    another store has carried on."""
     with store.transaction() as database:
+        known = {(stream.node, stream.incarnation): stream.last_bin for stream in store.streams()}
         newest = database.execute(
             "SELECT node, incarnation, max(start) FROM bins JOIN series ON id = series WHERE incarnation > 0 "
             "GROUP BY node, incarnation"
@@ -74,8 +77,10 @@ def finish(store: Store, now_s: int) -> None:
                 (node_number(name), incarnation, start),
             )
         for stream in store.streams():
+            is_behind = stream.last_bin > known.get((stream.node, stream.incarnation), 0)
             for state in stream.boots.values():
-                store.keep_boot(BootState(state.node, state.incarnation, state.boot, state.epoch_ms))
+                anew = BootState(state.node, state.incarnation, state.boot, state.epoch_ms)
+                store.keep_boot(anew if is_behind else unheard(state))
         _carry_on_silences(store, now_s)
         store.put_note(ADOPTED, 1)
 

@@ -6,8 +6,9 @@ Theory of operation
               waited for, since nothing can be sent either; who is there and yet cannot be read is asked for UNREAD_S, and then
               gets its points all the same.
     round     every audit period, day by day, newest first: sums by series and hour are compared (`books`). What was found is
-              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited and is said. Then
-              the ledger is written. A server or a disk that cannot be asked ends the round; the next one begins anew.
+              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and
+              rarely tried. Then the ledger is written. A server or a disk that cannot be asked ends the round; the next one
+              begins anew.
 It has an uplink and a thread of its own, so that reading a month never delays what is being sent.
 """
 
@@ -34,7 +35,8 @@ from gateway.uplink.base import Row, Tallies, Uplink, UplinkError
 
 DAY_S = 86_400
 SETTLED_S = 120  # what was sent in the last two minutes may not show yet
-TRIES = 3  # repairs of one hour without success
+TRIES = 3  # repairs of one hour without success; after that only every tenth round tries again
+RARELY = 10
 RETRY_S = 5.0  # while the server cannot be asked what it has
 UNREAD_S = 120.0  # so long a server that answers may fail to say what it has
 PORTION_S = 4 * HOUR_S  # what is read at once: 256 nodes stay well below what an answer may have
@@ -183,7 +185,8 @@ class Auditing:
             before = await self._in_store(books.tally, self._store, measurement, *here)
             rows: list[Row] = await self._ask(self._uplink.read, measurement, *here)
             of_hour = [key for key in keys if key[1] == hour_s]
-            hopeless = [key for key in of_hour if self._tries[measurement, key] >= TRIES]
+            is_rest = self._rounds % RARELY != 0
+            hopeless = [key for key in of_hour if is_rest and self._tries[measurement, key] >= TRIES]
             hopeful = [key for key in of_hour if key not in hopeless]
             audited, holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, before, rows, QUEUED)
             there, lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, before, rows, SENT)

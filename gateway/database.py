@@ -11,6 +11,7 @@ from typing import Any
 from gateway.errors import StoreDamaged, StoreError
 from gateway.tables import PAGE_B, TABLES, VERSION, check_of
 
+SQL_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what a statement may raise
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or column that should be there is not
 
 
@@ -31,7 +32,7 @@ class Database:
             raise self._blame(error) from error
         try:
             self._set_up()
-        except sqlite3.Error as error:
+        except SQL_ERRORS as error:
             self.close()
             raise self._blame(error) from error
         except StoreError:
@@ -53,7 +54,7 @@ class Database:
             raise self.broken(f"tables of version {version}")
         self._db.executescript(TABLES)
 
-    def _blame(self, error: sqlite3.Error) -> StoreError:
+    def _blame(self, error: Exception) -> StoreError:
         blamed = disk_error(self.path, error)
         self.is_damaged = self.is_damaged or isinstance(blamed, StoreDamaged)
         return blamed
@@ -65,7 +66,7 @@ class Database:
         """All rows of a query that changes nothing."""
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except SQL_ERRORS as error:
             raise self._blame(error) from error
 
     def whole(self, row: Sequence[Any]) -> Sequence[Any]:
@@ -90,7 +91,7 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._rolled_back()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, SQL_ERRORS):
                 raise self._blame(error) from error
             raise
 
@@ -115,11 +116,12 @@ class Database:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES(?,?)", (name, value))
 
 
-def disk_error(path: Path, error: sqlite3.Error) -> StoreError:
+def disk_error(path: Path, error: Exception) -> StoreError:
     """What SQLite says, as an error that says what to do."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL") or "full" in str(error):
         return StoreError("store-full", path=path)
-    if name.startswith(_DAMAGE) or "UTF-8" in str(error):  # a text that is none: Python's own complaint, without a name
+    # A text that is none is Python's own complaint, without a name; so is a message of SQLite's that quotes one.
+    if name.startswith(_DAMAGE) or "UTF-8" in str(error) or isinstance(error, UnicodeDecodeError):
         return StoreDamaged("store-broken", path=path, found=error)
     return StoreError("store-unusable", path=path, found=error)

@@ -31,7 +31,7 @@ from gateway.errors import StoreDamaged, StoreError
 from gateway.rebuild import beside, build, count, sync
 from gateway.salvage import Salvage, is_log_broken
 from gateway.store import Store
-from gateway.tables import VERSION, check_of
+from gateway.tables import TABLES, VERSION, check_of
 
 SET_ASIDE = 2  # damaged files that are kept
 

@@ -211,6 +211,11 @@ def settled(state: BootState) -> BootState:
     )
 
 
+def unheard(state: BootState) -> BootState:
+    """A boot of which no live message is known."""
+    return replace(state, live_ab=state.total_ab, live_ba=state.total_ba, live_uptime_s=0, live_covered_s=0)
+
+
 def is_after(boot: int, other: int) -> bool:
     """Boot numbers count modulo 2**16."""
     return 0 < (boot - other) % 0x10000 < 0x8000

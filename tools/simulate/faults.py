@@ -267,8 +267,10 @@ FAULTS: dict[str, Fault] = {
 }
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
-NOT_DRAWN: set[str] = set(
-)
+NOT_DRAWN = {
+    "node_wiped", "hardware_swapped", "store_deleted", "store_restored", "store_corrupted",
+    "server_killed", "server_wiped", "server_restored",
+}  # fmt: skip
 
 
 def drawn() -> dict[str, float]:

@@ -178,7 +178,7 @@ def _gaps(case: Case) -> Iterator[Violation]:
     for row in case.gaps:
         until = _int(row, "until")
         if _bound(row) < 0:
-            if not case.book.is_gone:
+            if not (case.book.is_gone or case.book.is_cloned):
                 yield Violation("gap-open", case.name, {"begin": row.time_s})
             continue
         inside = sum(row.time_s <= minute < until for minute in minutes) * PERIOD_S
