@@ -88,11 +88,8 @@ class Auditing:
             await asyncio.sleep(RETRY_S)
 
     async def adopt(self) -> bool:
-        """Whether there was reason to adopt books, and they were. Raises UplinkError or StoreError; then it is still due."""
-        if not await self._is_due():
-            return False
-        await self._adopt()
-        return True
+        """Whether books were adopted, where there was reason to. Raises UplinkError or StoreError; then it is still due."""
+        return await self._adopt() if await self._is_due() else False
 
     async def _is_there(self) -> bool:
         try:
@@ -112,7 +109,8 @@ class Auditing:
         await self._in_store(adoption.begin_generation, self._store)
         return True
 
-    async def _adopt(self) -> None:
+    async def _adopt(self) -> bool:
+        has_streams = bool(await self._in_store(self._store.streams))
         taken: Counter[str] = Counter()
         now_s = self._now_s()
         for measurement, fields in books.FIELDS.items():
@@ -125,6 +123,7 @@ class Auditing:
         await self._in_store(adoption.finish, self._store, now_s)
         if taken:
             _log.info("books adopted from the server", **taken)
+        return has_streams or taken.total() > 0
 
     # -- again and again
 
