@@ -9,6 +9,7 @@ from gateway.model import Gap, NodeNow, Stream, node_name
 
 _TOTALS = streetwire.TOTAL_MASK + 1
 _COUNTS = ("resets", "frames_lost", "heap_free_b")
+_FAULTS = "sensor_faults"
 
 
 def nodes_now(streams: Iterable[Stream], silences: Mapping[int, Gap]) -> list[NodeNow]:
@@ -41,13 +42,7 @@ def minus(a: int, b: int) -> int:
 
 
 def health(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
-    """What a live message tells of the node, for people to see."""
-    faults = {name: value for id_, value in message.objects if id_ == streetwire.ID_OF[name := "sensor_faults"]}
-    return status_fields(stream, message) | faults
-
-
-def status_fields(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
-    """The fields of `node_status` that a live message brings."""
+    """What a live message tells of the node, for people to see; `status_of` it goes into the database."""
     values = dict(message.objects)
     fields: dict[str, int | float | str] = {"uptime_s": message.uptime_s, "boot": message.boot}
     fields |= {name: values[streetwire.ID_OF[name]] for name in _COUNTS if streetwire.ID_OF[name] in values}
@@ -56,4 +51,11 @@ def status_fields(stream: Stream, message: streetwire.Live) -> dict[str, int | f
     if stream.passport is not None:
         fields["fw"] = stream.passport.firmware
         fields["passport"] = f"{stream.passport.kit} {stream.passport.platform}"
+    if streetwire.ID_OF[_FAULTS] in values:
+        fields[_FAULTS] = values[streetwire.ID_OF[_FAULTS]]
     return fields
+
+
+def status_of(health: Mapping[str, int | float | str]) -> dict[str, int | float | str]:
+    """The fields of `node_status` among a node's health."""
+    return {name: value for name, value in health.items() if name != _FAULTS}

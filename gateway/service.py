@@ -159,9 +159,9 @@ class Service:
             try:
                 done, _ = await asyncio.wait([reading, renewed], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                sending.may_publish.clear()  # a store that was made anew asks the server first
                 reading.cancel()
                 renewed.cancel()
+            sending.may_publish.clear()  # a store that was made anew asks the server first
             if reading in done:
                 reading.result()
 

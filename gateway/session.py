@@ -124,10 +124,12 @@ class Session:
     def check_silence(self, now_s: int) -> list[Effect]:
         """Call once a minute: a gap for every node that has delivered nothing for a quarter of an hour."""
         effects: list[Effect] = []
-        known_until: dict[int, int] = {}
+        newest: dict[int, Stream] = {}
         for stream in self._streams.values():
-            known_until[stream.node] = max(known_until.get(stream.node, 0), _known_until(stream))
-        for node, start in known_until.items():
+            if stream.last_bin >= newest.get(stream.node, stream).last_bin:
+                newest[stream.node] = stream
+        for node, stream in newest.items():
+            start = _known_until(stream)
             if not start:
                 continue
             site = self._rules.site_of(node_name(node), start)
@@ -186,13 +188,17 @@ class Session:
         # Clocks may step back: then the time is due at once.
         if not 0 <= received.received_ms - stream.told_time_ms < TIME_EVERY_MS:
             effects += self._time(stream, received)
-        now_s = received.received_ms // 1000
+        return [*effects, *self._status(stream, received, 2 * STATUS_EVERY_S)]
+
+    def _status(self, stream: Stream, received: Received, every_s: int) -> list[Effect]:
+        """The node's health, with a record where one comes: then it costs no transaction of its own."""
+        now_s, last = received.received_ms // 1000, stream.heard
         site = self._rules.site_of(node_name(stream.node), now_s)
-        if not 0 <= now_s - stream.told_status_s < STATUS_EVERY_S and site is not None:
-            stream.told_status_s = now_s
-            effects.append(stream.boots[message.boot])
-            effects.append(Status(site, stream.node, now_s, heard.status_fields(stream, message)))
-        return effects
+        is_known = last is not None and last.boot in stream.boots and bool(last.live_ms)
+        if 0 <= now_s - stream.told_status_s < every_s or site is None or not is_known:
+            return []
+        stream.told_status_s = now_s
+        return [stream.boots[last.boot], Status(site, stream.node, now_s, heard.status_of(last.health))]
 
     def _record(self, stream: Stream, received: Received, message: streetwire.RecordMessage) -> list[Effect]:
         record = message.record
@@ -214,7 +220,8 @@ class Session:
         place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
-        return [*effects, *self._accept(stream, record, place, q, received), self._ack(stream, received)]
+        effects += self._accept(stream, record, place, q, received)
+        return [*effects, *self._status(stream, received, STATUS_EVERY_S), self._ack(stream, received)]
 
     def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
         def site_at(at_s: int) -> str:

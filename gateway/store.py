@@ -42,7 +42,7 @@ from gateway.model import (
     node_name,
 )
 from gateway.outbox import Outbox
-from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, check_of
+from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
@@ -241,7 +241,10 @@ class Store(Outbox):
     def streams(self) -> list[Stream]:
         """What the session knew at the last commit."""
         streams = {}
-        for node, incarnation, watermark, last_bin, last_boot, passport, adopted, crc in self.read("SELECT * FROM streams"):
+        query = f"SELECT *, {MARK_OF_STREAM} FROM streams"
+        for node, incarnation, watermark, last_bin, last_boot, passport, adopted, crc, mark, sum_ in self.read(query):
+            if mark != sum_:
+                raise self.broken(f"stream {node_name(node)}")
             known = Passport(**json.loads(self.whole((node, incarnation, passport, crc))[2])) if passport else None
             streams[node, incarnation] = Stream(node, incarnation, watermark, last_bin, last_boot, known, adopted)
         for row in self.read("SELECT * FROM boots"):

@@ -134,12 +134,13 @@ def trace_lines(trace: Trace, language: str) -> list[str]:
     for node in plan.nodes:
         about = {"node": node_name(node.number), "rate": node.street.rate, "flash": node.sectors * node.sector_size}
         lines.append(f"{_clock(first_ms)}  " + Say("simulate.trace-node", about).line(language))
-    for stroke in plan.strokes:
+    moments, end_ms = plan.moments()
+    for at_ms, stroke in zip(moments, plan.strokes, strict=True):
         values = {name: _amount(name, value) for name, value in zip(FAULTS[stroke.fault].numbers, stroke.numbers, strict=True)}
         what = Say(f"simulate.fault-{stroke.fault.replace('_', '-')}", values).line(language)
         place = f"{node_name(plan.nodes[stroke.node].number)}: " if FAULTS[stroke.fault].strikes_node else ""
-        lines.append(f"{_clock(first_ms + stroke.at_ms)}  {place}{what}")
-    lines.append(f"{_clock(first_ms + plan.active_ms)}  " + Say("simulate.trace-heals").line(language))
+        lines.append(f"{_clock(first_ms + at_ms)}  {place}{what}")
+    lines.append(f"{_clock(first_ms + end_ms)}  " + Say("simulate.trace-heals").line(language))
     return lines
 
 

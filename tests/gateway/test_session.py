@@ -274,13 +274,18 @@ def test_a_clock_that_went_back_does_not_stop_the_time_nor_the_status(desk):
     assert len(of_kind(effects, Status)) == 1
 
 
-def test_status_every_five_minutes_with_what_the_node_told(desk):
+def test_status_comes_with_a_record_every_five_minutes_with_what_the_node_told(desk):
     objects = [(streetwire.ID_OF["resets"], 3), (streetwire.ID_OF["heap_free_b"], 50_000), (streetwire.ID_OF["battery_v"], 3700)]
     told = [s for s in range(0, 900, 10) if of_kind(desk.hear(live(5, s, objects=objects), T0 + s), Status)]
-    assert told == [0, 300, 600]
-    status = of_kind(desk.hear(live(5, 900, objects=objects), T0 + 900), Status)[0]
+    assert told == [0, 600], "without records, every ten minutes by itself"
+    told = []
+    for s in range(60, 900, 60):
+        effects = desk.hear(minute(s, T0 + s, previous=s - 60, boot=5, total=(0, 0)), T0 + 900 + s)
+        told += [s for _ in of_kind(effects, Status)]
+    assert told == [60, 360, 660]
+    status = of_kind(desk.hear(minute(900, T0 + 900, previous=840, boot=5, total=(0, 0)), T0 + 9000), Status)[0]
     assert status.fields == {
-        "uptime_s": 900, "boot": 5, "resets": 3, "heap_free_b": 50_000, "battery_mv": 3700,
+        "uptime_s": 890, "boot": 5, "resets": 3, "heap_free_b": 50_000, "battery_mv": 3700,
         "fw": "0.1.0", "passport": "pavement-radar esp32",
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from tools.simulate.link import NOISE
-from tools.simulate.schedule import MINUTE_MS, Stroke
+from tools.simulate.schedule import ALL_OFF, MINUTE_MS, Stroke
 from tools.simulate.server import STATUSES
 
 if TYPE_CHECKING:
@@ -185,13 +185,17 @@ def _corrupt_store(world: World, stroke: Stroke) -> bool:
 # -- the server
 
 
-def _server(mode: str, draw: Callable[[Random], int] = lambda _rng: 0) -> Fault:
+def _server(mode: str, *arguments: int) -> Fault:
+    def draw(rng: Random) -> Numbers:
+        lasting = _lasting(10_000, 20 * MINUTE_MS)(rng)
+        return (*lasting, rng.choice(arguments)) if arguments else lasting
+
     def strike(world: World, stroke: Stroke) -> bool:
-        lasting_ms, argument = stroke.numbers
-        world.server_does(mode, argument, lasting_ms)
+        lasting_ms, *argument = stroke.numbers
+        world.server_does(mode, argument[0] if argument else 0, lasting_ms)
         return True
 
-    return Fault(lambda rng: (*_lasting(10_000, 20 * MINUTE_MS)(rng), draw(rng)), strike, ("lasting_ms", "argument"))
+    return Fault(draw, strike, ("lasting_ms", "argument")[: 2 if arguments else 1])
 
 
 def _server_killed(world: World, stroke: Stroke) -> bool:
@@ -204,10 +208,6 @@ def _server_wiped(world: World, _stroke: Stroke) -> bool:
 
 def _server_restored(world: World, stroke: Stroke) -> bool:
     return world.server.lose_since(world.timeline.now_ms - stroke.numbers[0]) > 0
-
-
-def _some(*values: int) -> Callable[[Random], int]:
-    return lambda rng: rng.choice(values)
 
 
 def _clock(*steps_ms: int) -> Fault:
@@ -230,7 +230,7 @@ FAULTS: dict[str, Fault] = {
         lambda rng: (rng.randrange(2, 6), rng.choice((2000, 7000, 25_000, 61_000))), _quick_reboots, ("times", "pause_ms"),
         strikes_node=True,
     ),
-    "all_off": Fault(_lasting(24 * HOUR_MS, 14 * 24 * HOUR_MS), _all_off, _OFF, 0),
+    ALL_OFF: Fault(_lasting(HOUR_MS, 14 * 24 * HOUR_MS), _all_off, _OFF),
     "flash_bit_flipped": Fault(lambda rng: (rng.getrandbits(32),), _flip, ("seed",), strikes_node=True),
     "node_wiped": Fault(_lasting(500, 20 * MINUTE_MS), _wipe, _OFF, strikes_node=True),
     "hardware_swapped": Fault(lambda _rng: (), _swap, (), 0.5, strikes_node=True),
@@ -255,11 +255,11 @@ FAULTS: dict[str, Fault] = {
     ),
     # The server.
     "server_away": _server("silent"),
-    "server_status": _server("status", _some(*STATUSES)),
-    "server_asks_to_wait": _server("asked-to-wait", _some(1, 30, 3600)),
-    "server_takes_little": _server("small", _some(1, 2, 10)),
-    "server_breaks_off": _server("reset", _some(1, 2, 10)),
-    "server_refuses_lines": _server("picky", _some(3, 10, 30)),
+    "server_status": _server("status", *STATUSES),
+    "server_asks_to_wait": _server("asked-to-wait", 1, 30, 3600),
+    "server_takes_little": _server("small", 1, 2, 10),
+    "server_breaks_off": _server("reset", 1, 2, 10),
+    "server_refuses_lines": _server("picky", 3, 10, 30),
     "server_answer_lost": _server("half-deaf"),
     "server_killed": Fault(_lasting(1000, 10_000), _server_killed, ("lost_ms",), forgets=True),
     "server_wiped": Fault(lambda _rng: (), _server_wiped, forgets=True),
@@ -268,8 +268,8 @@ FAULTS: dict[str, Fault] = {
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
 NOT_DRAWN = {
-    "node_wiped", "hardware_swapped", "store_deleted", "store_restored", "store_corrupted",
-    "server_killed", "server_wiped", "server_restored",
+    "node_wiped", "hardware_swapped", "clock_stepped_years",
+    "store_deleted", "store_corrupted", "server_wiped", "server_restored",
 }  # fmt: skip
 
 

@@ -181,6 +181,8 @@ def _gaps(case: Case) -> Iterator[Violation]:
             if not (case.book.is_gone or case.book.is_cloned):
                 yield Violation("gap-open", case.name, {"begin": row.time_s})
             continue
+        if _bound(row) == 0:  # it has been silent, and nobody is missing
+            continue
         inside = sum(row.time_s <= minute < until for minute in minutes) * PERIOD_S
         if inside > GAP_SLACK_S and not (case.clock_moves or case.book.has_twin or case.forgets):
             yield Violation("gap-vain", case.name, {"begin": row.time_s, "until": until, "seconds": inside})
@@ -225,7 +227,7 @@ def _flagged(case: Case, begin: int, end: int) -> int:
     """People at most that are flagged for a span, _FOR_EVER where that cannot be known."""
     total = sum(people for minute, people in case.buried.items() if begin <= minute < end)
     for row in case.losses:
-        if row.time_s < end and _reach(case, row.time_s) > begin:
+        if _reach_back(case, row.time_s) < end and _reach(case, row.time_s) > begin:
             total += _FOR_EVER if _bound(row) < 0 else _bound(row)
     for row in case.gaps:
         until = max(_int(row, "until"), row.time_s + PERIOD_S)
@@ -243,6 +245,15 @@ def _reach(case: Case, hour: int) -> int:
     times = [row.time_s for row in case.bins]
     after = bisect_left(times, hour + 3600)
     return max(hour + 3600, times[after] if after < len(times) else _FOR_EVER)
+
+
+def _reach_back(case: Case, hour: int) -> int:
+    """What was lost before or between stretches of darkness is flagged behind them: nothing of it was heard before."""
+    begin = hour + 3600
+    for row in reversed(case.gaps):
+        if row.time_s < begin <= _int(row, "until") + 3600 + GAP_SLACK_S:
+            begin = row.time_s - PERIOD_S
+    return min(hour, begin) if any(row.time_s < begin for row in case.bins) else 0
 
 
 def _cases(world: World) -> Iterator[Case]:

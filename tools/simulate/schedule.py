@@ -1,18 +1,18 @@
 """From a seed to an explicit plan: who is there, and which fault strikes when. Everything else follows from it.
 
 A schedule draws a few kinds of faults and several strokes of each, so that many have only one kind at work and the law is
-sharp for it. Strokes have moments in active time; a stretch in which everything is switched off is put in afterwards.
+sharp for it. Strokes have moments in active time, which stands still while everything is switched off.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from tools.simulate.street import Street
 
 MINUTE_MS = 60_000
-DAY_MS = 1440 * MINUTE_MS
+ALL_OFF = "all_off"
 _WRAP = 1 << 28  # of running totals
 
 
@@ -50,7 +50,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Plan:
-    """One schedule. Moments are milliseconds since its start."""
+    """One schedule. Moments are milliseconds of active time since its start, which is in that minute of an hour."""
 
     seed: int
     nodes: tuple[NodePlan, ...]
@@ -59,6 +59,16 @@ class Plan:
     batch_points: int
     audit_minutes: int
     strokes: tuple[Stroke, ...]
+
+    def moments(self) -> tuple[list[int], int]:
+        """When each stroke falls and when the last one is over, in milliseconds since the start, rests included."""
+        rest_ms = 0
+        moments = []
+        for stroke in self.strokes:
+            moments.append(stroke.at_ms + rest_ms)
+            if stroke.fault == ALL_OFF:
+                rest_ms += stroke.numbers[0]
+        return moments, self.active_ms + rest_ms
 
     @property
     def links(self) -> list[str]:
@@ -80,15 +90,14 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
     count = rng.choices((1, 2, 3), (75, 20, 5))[0]
     nodes = tuple(_node(rng, k) for k in range(count))
     active_ms = int((6 + min(60.0, rng.expovariate(1 / 9))) / count**0.7 * MINUTE_MS)
-    chosen = rng.choices(list(kinds), list(kinds.values()), k=rng.choice((0, 1, 1, 1, 2, 2, 3, 4))) if any(kinds.values()) else []
+    chosen = rng.choices(list(kinds), list(kinds.values()), k=rng.choice((0, 1, 1, 1, 2, 2, 3, 4))) if kinds else []
     strokes: list[Stroke] = []
     for fault in dict.fromkeys(chosen):
         for _ in range(rng.choice((1, 1, 2, 3, 5))):
             at_ms = rng.randrange(active_ms)
             strokes.append(Stroke(at_ms, fault, rng.randrange(count), FAULTS[fault].draw(rng)))
     strokes.sort(key=lambda stroke: stroke.at_ms)
-    plan = Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), rng.choice((2, 5, 15)), tuple(strokes))
-    return _with_rest(plan, rng) if "all_off" in kinds and rng.random() < 0.1 else plan
+    return Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), rng.choice((2, 5, 15)), tuple(strokes))
 
 
 def _node(rng: Random, k: int) -> NodePlan:
@@ -108,11 +117,3 @@ def _node(rng: Random, k: int) -> NodePlan:
         first_boot=0xFFFF - rng.randrange(3) if is_old else 0,
     )
 
-
-def _with_rest(plan: Plan, rng: Random) -> Plan:
-    """Everything is switched off for days, and on again."""
-    begin_ms = rng.randrange(plan.active_ms)
-    rest_ms = rng.randrange(1, 15) * DAY_MS + rng.randrange(DAY_MS)
-    later = tuple(replace(s, at_ms=s.at_ms + rest_ms) if s.at_ms > begin_ms else s for s in plan.strokes)
-    strokes = sorted((*later, Stroke(begin_ms, "all_off", 0, (rest_ms,))), key=lambda stroke: stroke.at_ms)
-    return replace(plan, active_ms=plan.active_ms + rest_ms, strokes=tuple(strokes))

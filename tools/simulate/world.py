@@ -74,9 +74,10 @@ class World:
         self.gateway.start()
         for node in self.nodes:
             self.timeline.after(self._rng(f"start {node.number}").randrange(5000), node.power_on)
-        for stroke in self.plan.strokes:
-            self.timeline.at(begin_ms + stroke.at_ms, self._strike, stroke)
-        self.timeline.run_until(begin_ms + self.plan.active_ms)
+        moments, end_ms = self.plan.moments()
+        for at_ms, stroke in zip(moments, self.plan.strokes, strict=True):
+            self.timeline.at(begin_ms + at_ms, self._strike, stroke)
+        self.timeline.run_until(begin_ms + end_ms)
         heals = self._heal()
         for book in self.books.values():
             book.close(self.timeline.now_ms)
@@ -170,7 +171,7 @@ class World:
         if book.has_twin or one.is_gone:
             return False
         book.has_twin = True
-        twin = self._add(replace(one.plan, link=twin_of(one.plan.link)))
+        twin = self._add(replace(one.plan, link=twin_of(one.plan.link), first_total=0, first_boot=0))
         if is_clone:
             twin.flash = one.flash.copy()
             book.is_cloned = True
