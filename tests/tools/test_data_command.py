@@ -9,6 +9,7 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
+import structlog
 
 from gateway import adoption, audits, wishes
 from gateway.audits import Audited, Hole
@@ -31,6 +32,8 @@ def quickly(monkeypatch):
     for name in [name for name in os.environ if name.startswith("TROTTOIR_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(data_command, "SHOWN_AFTER_S", 0.01)
+    yield
+    structlog.reset_defaults()  # what the command has set up writes to a stream of this test
 
 
 @pytest.fixture
