@@ -154,6 +154,8 @@ class Service:
             self._is_renewed.clear()
             await self._adopt_from_server(auditing)
             sending.may_publish.set()
+            await asyncio.sleep(0)  # what an earlier run has left goes first
+            self._may_accept.set()
             reading = asyncio.create_task(auditing.run())
             renewed = asyncio.create_task(self._is_renewed.wait())
             try:
@@ -177,7 +179,6 @@ class Service:
                 async with self._booking:
                     await self._adopt_store()
                 await self._rebuild_windows()
-            self._may_accept.set()
         finally:
             patience.cancel()
 
