@@ -113,9 +113,9 @@ def _note(loss: Loss) -> Note:
 
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
-    if stream.adopted_s and not stream.watermark:
-        return 0, 0  # another store has kept the books so far: the totals begin here
     known = stream.boots.get(record.boot)
+    if 0 < stream.adopted_s >= stream.last_bin and not (known and known.end_uptime_s):
+        return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS
