@@ -139,10 +139,17 @@ class Auditing:
                 server: Tallies = await self._ask(self._uplink.tally, measurement, fields, *span)
                 audited, differing = await self._in_store(books.settle, self._store, measurement, span, before, server)
                 found.audited += audited
+                self._forget_tries(measurement, span, differing)
                 found.checked += sum(book.tally.points for book in before.values())
                 await self._mend(measurement, span, [key for key in differing if self._is_ours(key)], found)
         except UplinkError as error:
             found.unread, found.exit_code = error.line(), error.exit_code
+
+    def _forget_tries(self, measurement: str, span: tuple[int, int], differing: Sequence[Key]) -> None:
+        # An hour that is whole again may be lost again, and be repaired as often.
+        for tried in [tried for tried in self._tries if tried[0] == measurement and tried[1] not in differing]:
+            if span[0] <= tried[1][1] < span[1]:
+                del self._tries[tried]
 
     def _is_ours(self, key: Key) -> bool:
         return dict(key[0]).get("node") in self._nodes

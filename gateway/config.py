@@ -63,6 +63,9 @@ class GatewayConfig(_Section):
         int, Field(ge=0, le=40, description="keep what nodes sent, to be replayed by data replay; 0 keeps nothing")
     ] = 0
 
+    store_mb: Annotated[
+        int, Field(ge=20, le=100_000, description="beyond that old minutes become quarters of an hour, and then the oldest go")
+    ] = 400
     page: Annotated[str, Field(description="address of the live page, 127.0.0.1:8377; off for none")] = "127.0.0.1:8377"
     clock: Annotated[
         Literal["system", "ntp"],

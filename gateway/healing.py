@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.database import disk_error
@@ -87,6 +88,8 @@ def _is_damaged(path: Path) -> bool:
         # Read only: a connection that may write tidies up when it is closed, and pages that are still of use go with it.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return not _is_whole(database)
+    except UnicodeDecodeError:  # what SQLite complains about may be no text
+        return True
     except sqlite3.Error as error:
         blamed = disk_error(path, error)
         if isinstance(blamed, StoreDamaged):
@@ -100,10 +103,23 @@ def _is_whole(database: sqlite3.Connection) -> bool:
     ((version,),) = database.execute("PRAGMA user_version").fetchall()
     if version != VERSION:
         return not version and not database.execute("SELECT 1 FROM sqlite_master").fetchall()
+    if database.execute(_SHAPE).fetchall() != _shape():
+        return False
     series = database.execute("SELECT id, site, node, sensor, crc FROM series").fetchall()
     return all(check_of(*names) == crc for *names, crc in series) and database.execute(
         "PRAGMA integrity_check(1)"
     ).fetchall() == [("ok",)]
+
+
+_SHAPE = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+
+
+@lru_cache(maxsize=1)
+def _shape() -> list[tuple[str, ...]]:
+    """What SQLite keeps of our tables' definitions: a letter changed in there is another table."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(TABLES)
+        return model.execute(_SHAPE).fetchall()
 
 
 def _heal(path: Path, now_s: int, close: Callable[[], None] = lambda: None) -> Healed:

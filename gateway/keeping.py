@@ -1,8 +1,8 @@
 """How long rows are kept, and what gives way when the disk is short.
 
 Theory of operation
-    What the server has is kept for KEEP_S, so that it can be found missing there; a node's and the gateway's health for STATUS_S, and
-    of health that waits for longer than that one row an hour. What waits besides is never dropped for its age.
+    What the server has is kept for KEEP_S, so that it can be found missing there; a node's and the gateway's health for
+    STATUS_S, and of health that waits for longer than that one row an hour. What waits besides is never dropped for its age.
     When the store has outgrown its allowance, quarters of an hour of which no minute was ever sent are thinned, the oldest first:
     their minutes become one bin of 900 s. Only when nothing is left to thin, what waits is dropped, the oldest first: health, then
     climate, then bins by whole hours, whose people are counted in `losses`. Both are final: a late record of a thinned minute
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import reduce
 from operator import or_
 from typing import TypeVar
@@ -48,6 +48,10 @@ class Yielded:
     def __bool__(self) -> bool:
         return bool(self.thinned_minutes or self.dropped_rows or self.dropped_bins)
 
+    def __add__(self, other: Yielded) -> Yielded:
+        mine, others = astuple(self), astuple(other)
+        return Yielded(*(one + another for one, another in zip(mine, others, strict=True)))
+
 
 def forget(store: Store, now_s: int, received_s: int = 0) -> None:
     """Drops what was settled long ago, and received records that are older than `received_s`."""
@@ -61,6 +65,21 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
         hourly = f"SELECT min(id) {waiting} GROUP BY measurement, tags, time / {HOUR_S}"
         database.execute(f"DELETE {waiting} AND id NOT IN ({hourly})", (before_s,))
         database.execute("DELETE FROM received WHERE committed_s < ?", (now_s - received_s,))
+
+
+def make_contact(store: Store) -> bool:
+    """Before something is sent: from now on a server may take it. Whether that was so before."""
+    if store.noted(CONNECTED):
+        return True
+    store.note(CONNECTED, 1)
+    return False
+
+
+def end_contact(store: Store, until_s: int = 0) -> None:
+    """What was sent last got nowhere; `until_s` where what was sent before may have got somewhere."""
+    with store.transaction():
+        store.put_note(CONTACT, max(store.noted(CONTACT), until_s))
+        store.put_note(CONNECTED, 0)
 
 
 def used_b(store: Store) -> int:
@@ -77,7 +96,8 @@ def make_room(store: Store, now_s: int, allowed_b: int) -> Yielded:
         if thinned := _thin(store, now_s):
             store.put_note("thinned_minutes", store.noted("thinned_minutes") + thinned)
             return Yielded(thinned_minutes=thinned)
-        if dropped := _drop_rows(store, f"facts WHERE measurement IN {_HEALTH} AND", "time") or _drop_rows(store, "climate WHERE", "start"):
+        health = f"facts WHERE measurement IN {_HEALTH} AND"
+        if dropped := _drop_rows(store, health, "time") or _drop_rows(store, "climate WHERE", "start"):
             return Yielded(dropped_rows=dropped)
         bins, people = _drop_hour(store, now_s)
         store.put_note("dropped_people", store.noted("dropped_people") + people)
@@ -101,10 +121,9 @@ def _thin(store: Store, now_s: int) -> int:
 
 
 def _oldest_minute(store: Store, from_s: int, end_s: int) -> int | None:
-    oldest = [
-        store.read(f"SELECT start FROM {minutes} AND state = {QUEUED} AND start >= ? AND start < ? ORDER BY start LIMIT 1", (from_s, end_s))
-        for minutes in (f"bins WHERE period_s < {QUARTER_S}", f"climate WHERE NOT q & {Q_THINNED}")
-    ]
+    waiting = f"state = {QUEUED} AND start >= ? AND start < ? ORDER BY start LIMIT 1"
+    minutes = (f"bins WHERE period_s < {QUARTER_S}", f"climate WHERE NOT q & {Q_THINNED}")
+    oldest = [store.read(f"SELECT start FROM {unthinned} AND {waiting}", (from_s, end_s)) for unthinned in minutes]
     return min((start for rows in oldest for (start,) in rows), default=None)
 
 

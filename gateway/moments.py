@@ -36,8 +36,9 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
     known, heard = stream.moments.get(boot), Moment(now_ms - uptime_s * 1000, now_ms)
     if known is None or heard.epoch_ms < known.epoch_ms or now_ms - known.at_ms > BETTER_FOR_MS:
         stream.moments[boot] = heard
-    state = stream.boots.get(boot) or BootState(stream.node, stream.incarnation, boot)
-    stream.boots[boot] = replace(state, epoch_ms=epoch_ms(stream, boot, received)) if has_time(received) else state
+    stream.boots.setdefault(boot, BootState(stream.node, stream.incarnation, boot))
+    for number, state in stream.boots.items():  # also of boots that were heard before there was time
+        stream.boots[number] = replace(state, epoch_ms=epoch_ms(stream, number, received))
     first = stream.last_boot if stream.last_boot >= 0 else next(iter(stream.boots))  # it proves the totals, or how many followed
     while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again
         del stream.boots[next(number for number in stream.boots if number not in (first, boot))]
@@ -72,6 +73,6 @@ def place_open_minute(stream: Stream, state: BootState, received: Received) -> t
     newest = received.received_ms // (PERIOD_S * 1000) * PERIOD_S
     epoch = epoch_ms(stream, state.boot, received)
     middle_ms = epoch + state.live_uptime_s * 1000 - state.live_covered_s * 500
-    if epoch and EARLIEST_S * 1000 <= middle_ms <= received.received_ms:
+    if EARLIEST_S * 1000 <= middle_ms <= received.received_ms:
         return middle_ms // (PERIOD_S * 1000) * PERIOD_S, 0
     return min(stream.last_bin + PERIOD_S if stream.last_bin else newest, newest), Q_TIME_UNKNOWN

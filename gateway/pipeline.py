@@ -44,6 +44,8 @@ class Pipeline:
     def update(self, bins: list[CountBin]) -> None:
         """Absolute values, in any order and as often as you like. What lies outside the ring is left to the store."""
         for bin_ in bins:
+            if bin_.period_s != PERIOD_S:  # a quarter of an hour, older than every window
+                continue
             row = self._rows.get(bin_.series)
             if row is None:
                 row = self._rows[bin_.series] = self._counter.series

@@ -35,6 +35,7 @@ MINUTE_S = 62  # within so many seconds an open minute is on flash: 60, a beat, 
 MARGIN_S = 2  # of ties between uptimes and the gateway's clock
 LIVE_TICK_S = 18  # between two live messages at most: a tick, and what a step of the clock adds to one
 TOTALS = streetwire.TOTAL_MASK + 1
+MAX_BOOT = 0xFFFF  # after it comes 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,11 @@ class Place:
 
 
 def prove(
-    stream: Stream, before: Stream, record: streetwire.Record, place: Place, missing: int, silence: Gap | None, received: Received
+    stream: Stream, olds: list[Stream], record: streetwire.Record, place: Place, missing: int, silence: Gap | None,
+    received: Received,
 ) -> list[Effect]:
-    """What this record says about people and minutes before it. `before` is the stream whose time it carries on, another one
-    where the node was wiped; `missing` are the people of its own boot that no record holds; `silence` ends with it."""
+    """What this record says about people and minutes before it. `olds` are the streams whose time it carries on where the node
+    was wiped; `missing` are the people of its own boot that no record holds; `silence` ends with it."""
     effects: list[Effect] = []
     if silence is not None:  # over, whatever comes of the minutes in it
         now_s = received.received_ms // 1000
@@ -63,10 +65,11 @@ def prove(
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
     if place.bin_start <= stream.adopted_s:  # of this time another store has kept the books
         return effects
+    before = max(olds, key=lambda old: old.last_bin, default=stream)
     last_bin = before.last_bin
-    if before is not stream:
-        last = unsettled_boots(before)
-        effects += _settle(before, last, place, MINUTE_S * len(last), "wiped", received)
+    for old in olds:
+        last = [state for state in unsettled_boots(old) if state.epoch_ms]
+        effects += _settle(old, last, place, MINUTE_S * len(last), "wiped", received)
     ended = ended_boots(stream, record.boot)
     effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
     if missing:
@@ -88,7 +91,6 @@ def _settle(
         if found is not None and found.bin_start > stream.adopted_s:
             effects.append(found)
             at_s = found.bin_start
-            stream.last_bin = max(stream.last_bin, at_s)
         stream.boots[state.boot] = settled(state)
         effects.append(stream.boots[state.boot])
     bound = place.people_in(unseen_s)
@@ -105,9 +107,9 @@ def _note(loss: Loss) -> Note:
 
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
-    known = stream.boots.get(record.boot)
-    if known is None and stream.adopted_s and not stream.watermark:
+    if stream.adopted_s and not stream.watermark:
         return 0, 0  # another store has kept the books so far: the totals begin here
+    known = stream.boots.get(record.boot)
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS
@@ -117,8 +119,6 @@ def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
 def ended_boots(stream: Stream, boot: int) -> list[BootState]:
     """Records come in the order of boots: with the first of a new one, all before it have said what they ever will. Those
     before the last accepted record have been settled already."""
-    if stream.last_boot == boot:
-        return []
     before = [state for state in unsettled_boots(stream) if is_after(boot, state.boot)]
     return sorted(before, key=lambda state: (boot - state.boot) % 0x10000, reverse=True)
 
@@ -159,7 +159,7 @@ def is_given_up(stream: Stream) -> bool:
 def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:
     """For how many seconds boots that have ended, at least one, may have counted people of whom nothing is known."""
     open_s = MINUTE_S * (2 if is_given_up(stream) else 1)  # then its first minute and its last are both in no gap
-    hidden_s = open_s * max(0, (boot - ended[0].boot) % 0x10000 - len(ended))
+    hidden_s = open_s * max(0, (boot - ended[0].boot) % MAX_BOOT - len(ended))
     began_ms = moments.epoch_ms(stream, boot, received)
     for state, following in zip(ended, [*ended[1:], None], strict=True):
         known_s = max(state.end_uptime_s, state.live_uptime_s)
@@ -201,11 +201,13 @@ def gaps(
 
 
 def settled(state: BootState) -> BootState:
-    """A boot of which nothing is open any more: should it speak again after all, its people are not counted twice."""
+    """A boot of which nothing is open any more, when it was no longer matters; should it speak again after all, its people are
+    not counted twice."""
     ab, ba = (max(0, people) for people in open_people(state))
     total_ab, total_ba = (state.total_ab + ab) % TOTALS, (state.total_ba + ba) % TOTALS
     return replace(
-        state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0
+        state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0,
+        epoch_ms=0,
     )
 
 

@@ -130,7 +130,10 @@ def _record(data: bytes, at: int) -> tuple[str, list[Value]]:
     values: list[Value] = []
     for letter, constant, size in columns:
         part = data[at : at + size]
-        values.append(constant if not size and letter != "t" else part.decode() if letter == "t" else int.from_bytes(part, "big", signed=True))
+        if letter == "t":
+            values.append(part.decode())
+        else:
+            values.append(int.from_bytes(part, "big", signed=True) if size else constant)
         at += size
     if at > len(data):
         raise IndexError(at)

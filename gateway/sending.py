@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from gateway import delivery, pipeline, schema
+from gateway import delivery, keeping, pipeline, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, BatchSize, Item
 from gateway.errors import StoreError
@@ -24,6 +24,7 @@ from gateway.store import SENT, SUPPRESSED, Store
 from gateway.uplink.base import Answer, Outcome, Uplink
 
 DISK_PAUSE_S = 5
+SAY_AGAIN_S = 300  # while the same trouble lasts
 FRESH_S = 600  # newer points go before a backlog
 
 _log = structlog.get_logger("gateway")
@@ -37,7 +38,7 @@ class InStore(Protocol):
 
 
 class Sending:
-    """`run` for ever, once it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
+    """`run` for ever, while it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
     gets."""
 
     def __init__(
@@ -59,15 +60,17 @@ class Sending:
         self._backoff = Backoff(jitter)
         self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
+        self._may_be_taken = False  # something of what was sent last, whatever was answered
         self.trouble: Trouble | None = None
+        self._said_s = 0
 
     def wake(self) -> None:
         """There may be something to send."""
         self._work.set()
 
     async def run(self) -> None:
-        await self.may_publish.wait()
         while True:
+            await self.may_publish.wait()
             self._work.clear()  # what an earlier run has left needs no company
             try:
                 while pause_s := await self.send_batch():
@@ -87,7 +90,11 @@ class Sending:
         items, withheld, unfit = await self._in_store(self._render, refs)
         if withheld:
             await self._in_store(self._store.settle, withheld, SUPPRESSED)
+        was_in_contact = await self._in_store(keeping.make_contact, self._store)
+        self._may_be_taken = False
         result = await delivery.attempt(items, self._send)
+        if not self._may_be_taken:
+            await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
         await self._in_store(self._store.settle, result.stored, SENT)
         _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
         for ref, line, reason in (*unfit, *result.refused):
@@ -98,10 +105,12 @@ class Sending:
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
+            answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._uplink.send, lines)
         except Exception as error:  # a mistake of ours, and no reason to stop counting
             _log.exception("uplink failed", problem=repr(error))
-            return Answer(Outcome.RETRY, type(error).__name__)
+            answer = Answer(Outcome.RETRY, type(error).__name__)
+        self._may_be_taken = self._may_be_taken or not answer.is_undelivered
+        return answer
 
     def _pause_after(self, stopped: Answer | None) -> float:
         if stopped is None:
@@ -111,9 +120,12 @@ class Sending:
         pause_s = self._backoff.failed(stopped)
         now_s = self._now_s()
         since_s = self.trouble.since_s if self.trouble else now_s
+        is_news = self.trouble is None or self.trouble.reason != stopped.reason or now_s - self._said_s >= SAY_AGAIN_S
         self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s))
-        level = "error" if stopped.outcome is Outcome.HOLD else "warning"
-        getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
+        if is_news:
+            self._said_s = now_s
+            level = "error" if stopped.outcome is Outcome.HOLD else "warning"
+            getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
         return pause_s
 
     def _render(self, refs: Sequence[OutboxRef]) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:

@@ -17,25 +17,26 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 import streetwire
-from gateway import adoption, audits, keeping, pipeline, wishes
+from gateway import adoption, audits, healing, keeping, pipeline, wishes
 from gateway.auditing import Audited, Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
+from gateway.healing import Healed
 from gateway.model import CountBin, Effect, GiveTime, Note, Received, Reply
 from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
 from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.session import Rules, Session
-from gateway.store import Store
 from gateway.systemd import Systemd
 from gateway.uplink.table import open_uplink
 from gateway.view import Now
@@ -48,7 +49,7 @@ QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
 WISHES_S = 1.0
-PATIENCE_S = 900  # so long a new store waits for what the server has
+PATIENCE_S = 120  # so long a new store waits for what the server has
 STOP_S = 5
 PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
@@ -80,7 +81,9 @@ class Service:
         except OSError as error:
             raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
         self._ownership = Ownership(config.gateway.state_dir / "lock")
-        self._store = Store(config.gateway.state_dir / "store.db", bool(config.gateway.keep_received_days))
+        path = config.gateway.state_dir / "store.db"
+        self._store, healed = healing.open_store(path, bool(config.gateway.keep_received_days), self._now_s())
+        _say_healed(healed)
         self._sending: Sending | None = None
         self._auditing: Auditing | None = None
         if config.uplink.enabled:
@@ -95,6 +98,7 @@ class Service:
             driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
         self._may_accept = asyncio.Event()
+        self._is_renewed = asyncio.Event()  # the store was made anew of what was whole
         self._session = Session(self._rules())
         self._pipeline = Pipeline()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
@@ -114,8 +118,9 @@ class Service:
                 probe()
         if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
             self._may_accept.set()
-        self._session = await self._stored_session()
-        await self._rebuild_windows()
+        await self._load()
+        if self._sending is None:
+            await self._in_store(keeping.end_contact, self._store, self._now_s())
         self._wake_sending()  # what an earlier run has left
         api = self._config.uplink.api if self._sending else "off"
         _log.info("started", nodes=len(self._config.nodes), links=list(self.drivers), uplink=api)
@@ -142,6 +147,22 @@ class Service:
             task.result()  # a task that ended by itself has failed: its error is the reason
 
     async def _publish(self, sending: Sending, auditing: Auditing) -> None:
+        while True:
+            self._is_renewed.clear()
+            await self._adopt_from_server(auditing)
+            sending.may_publish.set()
+            reading = asyncio.create_task(auditing.run())
+            renewed = asyncio.create_task(self._is_renewed.wait())
+            try:
+                done, _ = await asyncio.wait([reading, renewed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.may_publish.clear()  # a store that was made anew asks the server first
+                reading.cancel()
+                renewed.cancel()
+            if reading in done:
+                reading.result()
+
+    async def _adopt_from_server(self, auditing: Auditing) -> None:
         # A new store accepts nothing before it knows what an earlier one has published; but no server may stop the counting.
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._may_accept.set)
         try:
@@ -150,8 +171,6 @@ class Service:
                     await self._adopt_store()
                 await self._rebuild_windows()
             self._may_accept.set()
-            sending.may_publish.set()
-            await auditing.run()
         finally:
             patience.cancel()
 
@@ -234,6 +253,8 @@ class Service:
     async def _book(self, decide: Callable[[], list[Effect]]) -> list[Effect]:
         """What the session decides, committed. After a StoreError the session knows what the store knows, and no more."""
         async with self._booking:
+            if self._store.is_damaged:  # whoever has met it
+                await self._adopt_store()
             effects = decide()
             try:
                 await self._commit(effects)
@@ -242,9 +263,25 @@ class Service:
                 raise
             return effects
 
+    async def _load(self) -> None:
+        """Session and windows from the store, however long that takes."""
+        while True:
+            await self._adopt_store()
+            try:
+                await self._rebuild_windows()
+                return
+            except StoreError as error:
+                _log.error("store not readable", problem=error.line())
+                if not self._store.is_damaged:
+                    await asyncio.sleep(DISK_PAUSE_S)
+
     async def _adopt_store(self) -> None:
         while True:
             try:
+                if self._store.is_damaged:
+                    _say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
+                    await self._rebuild_windows()
+                    self._is_renewed.set()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
@@ -296,10 +333,19 @@ class Service:
             try:
                 await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
+                await self._make_room(now_s)
                 if now_s % 86_400 < 60:
                     await self._in_store(keeping.forget, self._store, now_s, self._config.gateway.keep_received_days * 86_400)
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))
+
+    async def _make_room(self, now_s: int) -> None:
+        allowed_b = self._config.gateway.store_mb * 1_000_000
+        given_up = keeping.Yielded()
+        while more := await self._in_store(keeping.make_room, self._store, now_s, allowed_b):
+            given_up += more
+        if given_up:
+            _log.warning("store is full", store_mb=self._config.gateway.store_mb, **asdict(given_up))
 
     async def _tell_that_we_live(self) -> None:
         # A sign of life goes the way of a record: through the loop and the store's thread.
@@ -416,3 +462,8 @@ class Service:
 
     async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *arguments)
+
+
+def _say_healed(healed: Healed | None) -> None:
+    if healed is not None:
+        _log.error("store was damaged, and made anew of what is whole", **asdict(healed))

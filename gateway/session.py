@@ -124,12 +124,12 @@ class Session:
     def check_silence(self, now_s: int) -> list[Effect]:
         """Call once a minute: a gap for every node that has delivered nothing for a quarter of an hour."""
         effects: list[Effect] = []
-        newest: dict[int, Stream] = {}
+        known_until: dict[int, int] = {}
         for stream in self._streams.values():
-            if stream.last_bin and stream.last_bin >= newest.get(stream.node, stream).last_bin:
-                newest[stream.node] = stream
-        for node, stream in newest.items():
-            start = stream.last_bin + PERIOD_S
+            known_until[stream.node] = max(known_until.get(stream.node, 0), _known_until(stream))
+        for node, start in known_until.items():
+            if not start:
+                continue
             site = self._rules.site_of(node_name(node), start)
             if node in self._silences or now_s - start <= SILENT_S or site is None:
                 continue
@@ -158,7 +158,7 @@ class Session:
             about = {"node": node_name(stream.node), "kit": passport.kit, "firmware": passport.firmware}
             effects.append(Note("info", "node introduced", {**about, "simulated": passport.is_simulated}))
         moments.witness(stream, received, message.boot, message.uptime_s)
-        effects.append(stream.boots[message.boot])
+        effects += stream.boots.values()  # of those that ended nothing more will be told: kept now, whatever becomes of us
         if message.next_seq <= stream.watermark:
             found = {"node": node_name(stream.node), "next_seq": message.next_seq, "watermark": stream.watermark}
             effects.append(Note("error", "node counts backwards: wipe its log", found))
@@ -213,7 +213,7 @@ class Session:
             return self._complain(received, stream.node, "two nodes with one number", "wipe the log of one, or of a restored one")
         place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
-        effects = proofs.prove(stream, self._before(stream), record, place, sum(missing), silence, received)
+        effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
         return [*effects, *self._accept(stream, record, place, q, received), self._ack(stream, received)]
 
     def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
@@ -273,12 +273,12 @@ class Session:
         )  # fmt: skip
         return [now, accept]
 
-    def _before(self, stream: Stream) -> Stream:
-        """Whose time this stream carries on: its own, or that of the log that the node had before it was wiped."""
+    def _olds(self, stream: Stream) -> list[Stream]:
+        """Whose time the first record of a stream carries on: those of the logs that the node had before it was wiped."""
         if stream.last_bin:
-            return stream
-        others = [other for other in self._streams.values() if other.node == stream.node and other.last_bin]
-        return max(others, key=lambda other: other.last_bin, default=stream)
+            return []
+        others = [other for other in self._streams.values() if other.node == stream.node and other is not stream]
+        return [other for other in others if other.last_bin or any(state.epoch_ms for state in other.boots.values())]
 
     # -- small things
 
@@ -332,6 +332,14 @@ class Session:
         self._complained[who, reason] = received.received_ms
         about: dict[str, object] = {} if node is None else {"node": who}
         return [Note("warning", reason, {**about, "link": received.link, "detail": detail})]
+
+
+def _known_until(stream: Stream) -> int:
+    """The start of the first minute of which nothing was delivered: behind the last bin, else when the node was first heard."""
+    if stream.last_bin:
+        return stream.last_bin + PERIOD_S
+    heard_ms = min((state.epoch_ms for state in stream.boots.values() if state.epoch_ms), default=0)
+    return heard_ms // 1000 // PERIOD_S * PERIOD_S
 
 
 def _is_tag(name: str) -> bool:

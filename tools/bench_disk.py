@@ -116,7 +116,7 @@ def run(what: str, days: int, nodes: int, folder: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=sorted(MOST_MB))
     parser.add_argument("--days", type=int, default=30, help="of the outage; wear is always of one day")
     parser.add_argument("--nodes", type=int, default=50)

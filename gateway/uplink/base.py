@@ -45,7 +45,7 @@ class Outcome(Enum):
 class Answer:
     """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one.
     `too_old` is how many of the lines the server says lie beyond its retention. `may_be_size`: nobody answered, and that may
-    be because the batch was too large."""
+    be because the batch was too large. `is_undelivered` only where certainly no byte got there."""
 
     outcome: Outcome
     reason: str = ""
@@ -53,6 +53,7 @@ class Answer:
     status: int | None = None
     too_old: int = 0
     may_be_size: bool = False
+    is_undelivered: bool = False
 
     @property
     def is_unanswered(self) -> bool:

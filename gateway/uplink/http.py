@@ -27,6 +27,7 @@ ANSWER_S = 120.0  # for the whole body of an answer, however slowly it drips
 REASON_BYTES = 4096  # of an answer that are read for the reason it gives
 MAX_PAGE = 120  # characters of a web page that stands where a database should
 _TOO_OLD = re.compile(r"partial write: .*\bretention policy\b.*\bdropped=(\d{1,9})\b")  # as InfluxDB 1 and 2 say it
+_NO_CONNECTION = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError)
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}  # as urllib3, which opens the connection, reads a URL
 
 
@@ -130,9 +131,12 @@ def classify(status: int, text: str = "", retry_after_s: float | None = None) ->
 
 
 def no_answer(error: UplinkError) -> Answer:
-    """Nobody answered: the same again later. Only whoever was reached can have been stopped by the size."""
-    may_be_size = isinstance(error.__cause__, (exceptions.ProtocolError, exceptions.ReadTimeoutError))
-    return Answer(Outcome.RETRY, error.line()[:MAX_REASON], may_be_size=may_be_size)
+    """Nobody answered: the same again later. Only whoever was reached can have been stopped by the size, or have taken some."""
+    cause = error.__cause__
+    may_be_size = isinstance(cause, (exceptions.ProtocolError, exceptions.ReadTimeoutError))
+    return Answer(
+        Outcome.RETRY, error.line()[:MAX_REASON], may_be_size=may_be_size, is_undelivered=isinstance(cause, _NO_CONNECTION)
+    )
 
 
 def _message(text: str) -> str:

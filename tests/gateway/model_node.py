@@ -28,14 +28,14 @@ class Log:
 
 
 class ModelNode:
-    """`now_s` is true time. `said` collects every frame's payload; `written` every record that ever was on flash;
+    """`now_s` is true time. `said` collects every frame's moment and payload; `written` every record that ever was on flash;
     `counted` the people of each boot."""
 
     def __init__(self, now_s: int, capacity: int = 10_000) -> None:
         self.now_s = now_s
         self.log = Log(capacity)
         self.boot = 0
-        self.said: list[bytes] = []
+        self.said: list[tuple[int, bytes]] = []
         self.written: dict[int, streetwire.Record] = {}
         self.counted: dict[int, int] = {}
         self.power_on()
@@ -107,4 +107,4 @@ class ModelNode:
         self._say(hello(self.boot, self.uptime_s, self.log.next_seq, first_held=first))
 
     def _say(self, message: streetwire.Message) -> None:
-        self.said.append(message.encode())
+        self.said.append((self.now_s, message.encode()))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import streetwire
-from gateway.model import Effect, GiveTime, Note, Received, Reply, Series, node_name
+from gateway.model import Effect, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
 from gateway.session import Rules, Session
 from gateway.store import Store
 
@@ -71,6 +71,21 @@ def acked(effects):
     return found[-1].watermark if found else None
 
 
+def losses(effects) -> list[tuple[str, int, int]]:
+    """(reason, people, bound)."""
+    return [(loss.reason, loss.people, loss.bound) for loss in of_kind(effects, Loss)]
+
+
+def gaps(effects) -> list[tuple[str, int, int, int]]:
+    """(reason, from, until, bound), after T0."""
+    return [(gap.reason, gap.start_s - T0, gap.until_s - T0, gap.bound) for gap in of_kind(effects, Gap)]
+
+
+def salvaged(effects) -> list[tuple[int, int, int, int]]:
+    """(bin after T0, ab, ba, seconds watched)."""
+    return [(found.bin_start - T0, found.ab, found.ba, found.covered_s) for found in of_kind(effects, Salvage)]
+
+
 class Desk:
     """A session and its store, in memory unless a path is given; commits as the service does."""
 
@@ -116,3 +131,9 @@ class Desk:
     def facts(self, measurement: str) -> dict[int, dict]:
         """What would be published now: time -> fields."""
         return {ref.time_s: self.store.facts(ref) for ref in self.store.waiting(10_000) if ref.measurement == measurement}
+
+
+def climb(desk: Desk, *totals: int) -> None:
+    """Records whose totals climb so high; between them, most people are gone."""
+    for seq, total in enumerate(totals, 1):
+        desk.hear(minute(seq, T0, 0, total=(total, 0)), T0 + 61)

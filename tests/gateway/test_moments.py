@@ -6,7 +6,7 @@ import pytest
 
 from gateway import model, moments
 from gateway import session as session_room
-from gateway.model import Accept, Received, Salvage
+from gateway.model import Accept, GiveTime, Received, Salvage
 from tests.gateway.parts import INCARNATION, LINK, T0, Desk, acked, hello, live, minute, of_kind
 
 
@@ -119,6 +119,16 @@ def test_a_node_heard_while_the_gateway_had_no_time_is_tied_and_placed_once_it_h
     assert bins == [(T0 - 300, model.Q_TIME_HELD), (T0 - 240, model.Q_TIME_HELD)]
 
 
+def test_a_node_heard_while_the_gateway_had_no_time_is_still_tied_after_a_restart_that_comes_once_it_has():
+    desk = Desk()
+    desk.hear(hello(boot=1, uptime_s=30), 10, steady_s=1000)
+    (stream,) = desk.session._streams.values()
+    assert stream.boots[1].epoch_ms == 0, "1970 is no time"
+    desk.hear(hello(boot=2), T0, steady_s=1300)
+    desk.restart()
+    assert placed(desk.hear(minute(1, 0, uptime_end_s=60), T0 + 60, steady_s=5)) == (T0 - 300, model.Q_TIME_HELD)
+
+
 def test_a_record_of_a_boot_that_was_witnessed_in_no_time_waits_until_there_is_time():
     desk = Desk()
     desk.hear(hello(), 10, steady_s=1000)
@@ -214,6 +224,14 @@ def test_an_open_minute_of_unknown_time_is_behind_the_last_record_and_never_in_t
     assert opened_ahead(desk) == (-540, model.Q_TIME_UNKNOWN)
 
 
+def test_an_uptime_that_makes_no_sense_puts_no_open_minute_before_the_first_street():
+    desk = Desk()
+    desk.hear(hello(uptime_s=2**32 - 1), T0)
+    desk.hear(live(1, 20, 5), T0 + 20)
+    (found,) = of_kind(desk.hear(minute(2, T0 + 60, previous=0, boot=2), T0 + 121), Salvage)
+    assert (found.bin_start, found.q) == (T0 + 60, model.Q_TIME_UNKNOWN)
+
+
 # -- a record from the future
 
 
@@ -246,3 +264,10 @@ def test_a_backlog_from_the_future_waits_one_hour_not_one_for_each_record(desk):
     assert not refused(desk, 4, T0 + 3600, T0 + 3700, 8700)  # one that is not from the future ends the patience
     assert refused(desk, 5, future_s, T0 + 3701, 8701)
     assert desk.session.dropped == {"record from the future": 2}
+
+
+def test_who_is_refused_for_a_wrong_time_is_told_the_right_one(desk):
+    desk.restart()
+    effects = desk.hear(minute(1, T0 + 86_400), T0 + 61)
+    assert acked(effects) is None
+    assert len(of_kind(effects, GiveTime)) == 1

@@ -1,12 +1,22 @@
-"""gateway.proofs: what is missing is proved from totals, salvaged from live totals, and bounded by time; to the person."""
+"""gateway.proofs: what is missing is proved from totals, and bounded by time; to the person."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway import proofs
-from gateway.model import Q_NODE_RESET, Q_SIMULATED, Gap, Loss, Salvage
-from tests.gateway.parts import INCARNATION, RATE, T0, Desk, acked, hello, live, minute, of_kind, rules
+from tests.gateway.parts import (
+    RATE,
+    T0,
+    Desk,
+    acked,
+    climb,
+    hello,
+    live,
+    losses,
+    minute,
+    salvaged,
+)
 
 A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
 
@@ -16,20 +26,6 @@ def desk():
     desk = Desk()
     desk.hear(hello(), T0)
     return desk
-
-
-def losses(effects) -> list[tuple[str, int, int]]:
-    return [(loss.reason, loss.people, loss.bound) for loss in of_kind(effects, Loss)]
-
-
-def gaps(effects) -> list[tuple[str, int, int, int]]:
-    """(reason, from, until, bound)."""
-    return [(gap.reason, gap.start_s - T0, gap.until_s - T0, gap.bound) for gap in of_kind(effects, Gap)]
-
-
-def salvaged(effects) -> list[tuple[int, int, int, int]]:
-    """(bin, ab, ba, seconds watched)."""
-    return [(found.bin_start - T0, found.ab, found.ba, found.covered_s) for found in of_kind(effects, Salvage)]
 
 
 # -- records that are gone: exact, from totals
@@ -66,12 +62,6 @@ def test_a_hole_is_told_once_and_survives_a_restart_of_the_gateway(desk):
     assert losses(desk.hear(minute(6, T0 + 360, 1, total=(11, 0)), T0 + 421)) == []
 
 
-def climb(desk, *totals: int) -> None:
-    """Records whose totals climb so high; between them, most people are gone."""
-    for seq, total in enumerate(totals, 1):
-        desk.hear(minute(seq, T0, 0, total=(total, 0)), T0 + 61)
-
-
 def test_totals_wrap_at_28_bits(desk):
     climb(desk, 2**27 - 1, 2**28 - 2)
     assert losses(desk.hear(minute(3, T0 + 60, 5, 3, total=(3, 3)), T0 + 121)) == []
@@ -96,112 +86,6 @@ def test_losses_of_an_hour_add_up_in_one_row_whose_revision_rises(desk):
     assert desk.facts("losses") == {T0: {"people": 12, "bound": 12, "rev": 2}}
 
 
-# -- people that only live totals told of: salvaged
-
-
-def test_what_live_totals_told_of_an_ended_boot_goes_into_the_minute_in_which_they_told_it(desk):
-    desk.hear(minute(1, T0, 3, 2), T0 + 61)
-    desk.hear(live(1, 90, 7, 3, covered_s=30), T0 + 90)
-    first = desk.hear(minute(256, T0 + 120, 1, previous=1, boot=2), T0 + 181)
-    assert salvaged(first) == [(60, 4, 1, 30)]
-    assert desk.counts() == {T0: (3, 2), T0 + 60: (4, 1), T0 + 120: (1, 0)}
-    assert salvaged(desk.hear(minute(512, T0 + 180, previous=256, boot=3), T0 + 241)) == []
-
-
-def test_a_reset_in_mid_minute_leaves_the_sum_of_both_halves_and_of_their_seconds_in_one_bin(desk):
-    desk.hear(live(1, 20, 5, 1, covered_s=20), T0 + 20)
-    desk.hear(hello(boot=2), T0 + 25)
-    desk.hear(minute(256, T0, 7, 2, previous=0, boot=2, uptime_end_s=35, covered_s=35), T0 + 61)
-    assert desk.counts() == {T0: (12, 3)}
-    assert desk.covered() == {T0: (55, Q_NODE_RESET)}
-
-
-def test_a_salvaged_minute_is_covered_for_as_long_as_was_told_and_never_for_more_than_a_minute(desk):
-    desk.hear(live(1, 50, 5, covered_s=50), T0 + 50)
-    desk.hear(hello(boot=2), T0 + 52)
-    desk.hear(minute(256, T0, previous=0, boot=2, uptime_end_s=14, covered_s=14), T0 + 66)
-    assert desk.covered() == {T0: (60, Q_NODE_RESET)}
-    silent_about_it = Desk()
-    silent_about_it.hear(hello(), T0)
-    silent_about_it.hear(live(1, 50, 5), T0 + 50)
-    silent_about_it.hear(minute(256, T0 + 60, previous=0, boot=2), T0 + 121)
-    assert silent_about_it.covered()[T0] == (0, Q_NODE_RESET)
-
-
-def test_live_totals_older_than_the_record_salvage_nobody(desk):
-    desk.hear(live(1, 50, 3, 2), T0 + 50)
-    desk.hear(minute(1, T0, 4, 2), T0 + 61)
-    assert salvaged(desk.hear(minute(256, T0 + 60, previous=1, boot=2), T0 + 121)) == []
-
-
-def test_a_live_message_that_comes_late_or_twice_takes_nothing_back(desk):
-    for uptime_s, people in ((10, 1), (30, 4), (20, 2), (30, 4), (10, 1)):
-        desk.hear(live(1, uptime_s, people, covered_s=uptime_s), T0 + 30)
-    first = desk.hear(minute(256, T0 + 60, previous=0, boot=2), T0 + 121)
-    assert salvaged(first) == [(0, 4, 0, 30)]
-    assert losses(first) == [("power_cut", -1, RATE * 32 // 60)]
-
-
-def test_live_totals_within_a_boot_are_not_salvaged(desk):
-    desk.hear(minute(1, T0, 3, 2), T0 + 61)
-    desk.hear(live(1, 90, 7, 3), T0 + 90)
-    effects = desk.hear(minute(2, T0 + 60, 4, 1, total=(7, 3)), T0 + 121)
-    assert (salvaged(effects), losses(effects), desk.counts()) == ([], [], {T0: (3, 2), T0 + 60: (4, 1)})
-
-
-def test_live_totals_wrap_too(desk):
-    climb(desk, 2**27 - 1, 2**28 - 2)
-    desk.hear(live(1, 90, 1, 0), T0 + 90)
-    assert [people for _, *people, _ in salvaged(desk.hear(minute(256, T0 + 60, previous=2, boot=2), T0 + 121))] == [[3, 0]]
-
-
-def test_each_of_several_quick_resets_gives_what_it_told(desk):
-    desk.hear(minute(1, T0, 3), T0 + 61)
-    for boot, at_s, people in ((2, 70, 5), (3, 85, 2), (4, 100, 1)):
-        desk.hear(hello(boot=boot, next_seq=256), T0 + at_s)
-        desk.hear(live(boot, 10, people, covered_s=10), T0 + at_s + 10)
-    desk.hear(hello(boot=5), T0 + 115)
-    first = desk.hear(minute(512, T0 + 60, 4, previous=1, boot=5, uptime_end_s=5, covered_s=5), T0 + 121)
-    assert salvaged(first) == [(60, 5, 0, 10), (60, 2, 0, 10), (60, 1, 0, 10)]
-    assert desk.counts()[T0 + 60] == (12, 0)
-    assert desk.covered()[T0 + 60] == (35, Q_NODE_RESET)
-
-
-def test_boots_of_which_records_may_come_are_not_ended(desk):
-    # Boots 2 and 3 were heard live while boot 1's records were still on their way.
-    desk.hear(minute(1, T0, 3), T0 + 61)
-    for boot in (2, 3):
-        desk.hear(live(boot, 20, 4, 0), T0 + 95)
-    assert salvaged(desk.hear(minute(2, T0 + 60, 1, total=(4, 0)), T0 + 121)) == []
-    for seq, boot in ((256, 2), (512, 3)):
-        effects = desk.hear(minute(seq, T0 + 60 * boot, 4, previous=seq - 256 or 2, boot=boot, total=(4, 0)), T0 + 300)
-        assert salvaged(effects) == []
-    assert sum(ab for ab, _ in desk.counts().values()) == 12
-
-
-def test_people_of_a_simulated_node_are_marked_when_they_are_salvaged():
-    desk = Desk()
-    desk.hear(hello(platform="unix"), T0)
-    desk.hear(live(1, 20, 5), T0 + 20)
-    desk.hear(minute(256, T0 + 60, previous=0, boot=2), T0 + 121)
-    assert desk.covered()[T0][1] == Q_NODE_RESET | Q_SIMULATED
-
-
-def test_salvaged_people_belong_to_the_site_where_the_node_stood_then():
-    desk = Desk(rules_=rules(site_of=lambda _name, at_s: "jahnplatz" if at_s >= T0 + 3600 else "bahnhof"))
-    desk.hear(hello(), T0)
-    desk.hear(live(1, 20, 5), T0 + 20)
-    effects = desk.hear(minute(256, T0 + 7200, previous=0, boot=2), T0 + 7261)
-    assert [(found.site, found.bin_start) for found in of_kind(effects, Salvage)] == [("bahnhof", T0)]
-    assert [loss.site for loss in of_kind(effects, Loss)] == ["bahnhof"]
-
-
-def test_a_salvaged_minute_is_never_later_than_the_record_of_the_boot_that_followed(desk):
-    desk.hear(live(1, 20, 5), T0 + 20)
-    first = desk.hear(minute(256, T0 - 120, previous=0, boot=2), T0 + 121)  # the node's own clock was behind
-    assert salvaged(first) == [(-120, 5, 0, 0)]
-
-
 # -- people of whom nothing tells: bounded by time
 
 
@@ -220,7 +104,7 @@ def test_at_most_the_rest_of_the_open_minute_was_counted_unseen(desk, live_s, se
     assert cut(desk, live_s=live_s) == [("power_cut", -1, RATE * seconds // 60)]
 
 
-@pytest.mark.parametrize(("began_s", "seconds"), [(90, 2), (100, 12), (119, 31), (120, 32), (500, 32)])
+@pytest.mark.parametrize(("began_s", "seconds"), [(90, 2), (100, 12), (100.001, 13), (119, 31), (120, 32), (500, 32)])
 def test_no_longer_than_until_the_next_boot_began(desk, began_s, seconds):
     assert cut(desk, began_s=began_s) == [("power_cut", -1, RATE * seconds // 60)]
 
@@ -245,6 +129,19 @@ def test_boots_of_which_nothing_was_heard_hide_no_more_than_the_time_they_had(de
     desk.hear(hello(boot=4), T0 + 90)
     first = desk.hear(minute(768, T0 + 600, previous=1, boot=4), T0 + 661)
     assert losses(first) == [("power_cut", -1, RATE * 32 // 60)]  # 90 s, less the 60 s of the record, and the margin
+
+
+def test_boots_of_which_nothing_was_heard_begin_no_earlier_than_the_one_before_them_was_heard(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    desk.hear(live(1, 90, 3), T0 + 90)
+    desk.hear(hello(boot=4), T0 + 95)
+    first = desk.hear(minute(768, T0 + 600, previous=1, boot=4), T0 + 661)
+    assert losses(first) == [("power_cut", -1, RATE * 7 // 60)]
+
+
+def test_without_a_tie_of_both_boots_no_time_shortens_a_bound():
+    assert [proofs._until(began_ms, epoch_ms, 1, 61) for began_ms, epoch_ms in ((0, 0), (0, 5000), (5000, 0))] == [61] * 3
+    assert proofs._until(8000, 5000, 1, 61) == 4
 
 
 def test_each_of_several_quick_resets_hides_what_lies_before_the_next(desk):
@@ -309,98 +206,45 @@ def test_the_first_record_ever_may_be_of_any_boot():
         assert desk.facts("losses") == {}
 
 
-# -- minutes without a record
+def test_the_first_record_that_comes_says_how_many_boots_were_never_heard_since_the_first_that_was(desk):
+    desk.hear(live(1, 20, 5), T0 + 20)
+    first = desk.hear(minute(1, T0 + 600, previous=0, boot=4), T0 + 661)  # boots 2 and 3 never spoke
+    assert losses(first) == [("power_cut", -1, RATE * (42 + 62 + 62) // 60)]
 
 
-def test_minutes_missing_between_boots_are_dark_and_bounded_by_the_sites_greatest_rate(desk):
-    desk.hear(minute(1, T0, boot=1), T0 + 61)
-    effects = desk.hear(minute(256, T0 + 360, previous=1, boot=2), T0 + 421)
-    assert gaps(effects) == [("dark", 60, 360, RATE * 300 // 60)]
-
-
-def test_minutes_missing_within_a_boot_were_given_up_and_hold_exactly_what_the_totals_say(desk):
-    desk.hear(minute(1, T0, 3, total=(3, 0)), T0 + 61)
-    effects = desk.hear(minute(9, T0 + 360, 1, previous=1, total=(9, 0)), T0 + 421)
-    assert gaps(effects) == [("given_up", 60, 360, 0)]
-    assert losses(effects) == [("given_up", 5, 5)]
-
-
-def test_a_full_ring_across_boots_is_given_up_and_bounded(desk):
-    desk.hear(minute(1, T0, 3, boot=1), T0 + 61)
-    desk.hear(hello(boot=3, first_held=512, next_seq=600), T0 + 4000)
-    effects = desk.hear(minute(512, T0 + 3600, previous=1, boot=3), T0 + 4001)
-    assert gaps(effects) == [("given_up", 60, 3600, RATE * 3540 // 60)]
-
-
-def test_nothing_is_given_up_where_the_node_still_holds_what_follows(desk):
-    desk.hear(minute(1, T0, 3, boot=1), T0 + 61)
-    desk.hear(hello(boot=3, first_held=2, next_seq=600), T0 + 4000)
-    assert gaps(desk.hear(minute(512, T0 + 3600, previous=1, boot=3), T0 + 4001))[0][0] == "dark"
-
-
-def test_a_new_store_takes_a_node_with_a_long_history_for_no_loss_of_minutes():
+def test_a_store_that_is_new_does_not_answer_for_boots_before_it():
     desk = Desk()
-    desk.hear(hello(boot=3, first_held=512, next_seq=600), T0)
-    assert gaps(desk.hear(minute(512, T0, previous=0, boot=3), T0 + 61)) == []
+    desk.hear(hello(boot=500), T0)
+    assert losses(desk.hear(minute(1, T0, 3, boot=500), T0 + 61)) == []
 
 
-def test_minute_after_minute_there_is_no_gap(desk):
-    desk.hear(minute(1, T0), T0 + 61)
-    assert gaps(desk.hear(minute(2, T0 + 60), T0 + 121)) == []
-    assert gaps(desk.hear(minute(3, T0 + 60, covered_s=5), T0 + 122)) == []
-    assert gaps(desk.hear(minute(4, T0), T0 + 123)) == []
+def test_boots_that_were_forgotten_for_their_number_count_as_never_heard():
+    desk = Desk()
+    for boot in range(1, 13):
+        desk.hear(hello(boot=boot), T0 + 100 * boot)
+    first = desk.hear(minute(1, T0 + 1200, 3, boot=12), T0 + 1261)
+    # Known are 1 and 6 to 12; each but the last may have hidden a minute, as may the four that are forgotten.
+    assert losses(first) == [("power_cut", -1, 11 * A_MINUTE)]
 
 
-def test_a_salvaged_minute_is_no_gap_but_those_beside_it_are(desk):
+def test_where_records_were_given_up_the_first_and_the_last_minute_of_a_boot_lie_in_no_gap(desk):
     desk.hear(minute(1, T0, 3), T0 + 61)
-    desk.hear(hello(boot=2), T0 + 200)
-    desk.hear(live(2, 40, 5, covered_s=40), T0 + 240)
-    effects = desk.hear(minute(256, T0 + 600, previous=1, boot=3), T0 + 661)
-    assert salvaged(effects) == [(180, 5, 0, 40)]
-    assert gaps(effects) == [("dark", 60, 180, RATE * 2), ("dark", 240, 600, RATE * 6)]
+    desk.hear(hello(boot=3, first_held=512, next_seq=600), T0 + 4000)
+    effects = desk.hear(minute(512, T0 + 3960, previous=1, boot=3), T0 + 4021)
+    assert losses(effects) == [("power_cut", -1, 4 * A_MINUTE)]  # boot 1, and boot 2, of which nothing was heard
 
 
-# -- a node whose log was wiped
-
-NEW = INCARNATION + 1
-
-
-def test_a_wiped_node_leaves_a_gap_and_the_last_minute_of_its_old_log(desk):
-    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
-    desk.hear(live(1, 90, 8, 1, covered_s=30), T0 + 90)
-    desk.hear(hello(incarnation=NEW), T0 + 400)
-    effects = desk.hear(minute(1, T0 + 420, 2, incarnation=NEW), T0 + 481)
-    assert salvaged(effects) == [(60, 5, 1, 30)]
-    assert losses(effects) == [("wiped", -1, A_MINUTE)]
-    assert gaps(effects) == [("wiped", 120, 420, RATE * 5)]
-    assert desk.counts() == {T0: (3, 0), T0 + 60: (5, 1), T0 + 420: (2, 0)}
-    after = desk.hear(minute(2, T0 + 480, incarnation=NEW, total=(2, 0)), T0 + 541)
-    assert (salvaged(after), losses(after), gaps(after)) == ([], [], [])
+@pytest.mark.parametrize("boot", [1, 0x7FFF, 0x8000, 0x9000, 0xFFFE, 0xFFFF])
+def test_a_cut_before_the_first_record_ever_is_known_whatever_the_number_of_the_boot(boot):
+    desk = Desk()
+    desk.hear(hello(boot=boot), T0)
+    first = desk.hear(minute(1, T0 + 600, 3, boot=(boot + 1) % 0xFFFF + 1), T0 + 661)  # the boot between never spoke
+    assert losses(first) == [("power_cut", -1, 2 * A_MINUTE)]
 
 
-def test_records_that_went_with_the_old_log_were_told_and_their_minutes_are_a_gap(desk):
-    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
-    desk.hear(live(1, 630, 50, 1, covered_s=30), T0 + 630)  # ten minutes later: none of their records has come
-    desk.hear(hello(incarnation=NEW), T0 + 900)
-    effects = desk.hear(minute(1, T0 + 900, incarnation=NEW), T0 + 961)
-    assert salvaged(effects) == [(600, 47, 1, 30)]
-    assert gaps(effects) == [("wiped", 60, 600, 0), ("wiped", 660, 900, RATE * 4)]
-
-
-def test_a_boot_of_the_old_log_without_a_record_is_salvaged_too(desk):
-    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
-    desk.hear(live(2, 30, 5, covered_s=30), T0 + 100)
-    desk.hear(hello(incarnation=NEW), T0 + 400)
-    effects = desk.hear(minute(1, T0 + 420, incarnation=NEW), T0 + 481)
-    assert salvaged(effects) == [(60, 5, 0, 30)]
-    assert losses(effects) == [("wiped", -1, 2 * A_MINUTE)]
-
-
-def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts(desk):
-    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
-    desk.hear(live(1, 390, 8, 1, covered_s=30), T0 + 390)  # status is due: boots are committed with it
-    for n in range(3):
-        desk.restart()
-        desk.hear(hello(incarnation=NEW), T0 + 500 + n)
-        desk.hear(minute(n + 1, T0 + 540 + 60 * n, incarnation=NEW), T0 + 601 + 60 * n)
-    assert sum(ab + ba for ab, ba in desk.counts().values()) == 9
+def test_a_new_store_does_not_take_for_given_up_what_it_never_asked_for():
+    desk = Desk()
+    desk.hear(hello(boot=3, first_held=512), T0)
+    desk.hear(hello(boot=4, first_held=512), T0 + 500)
+    first = desk.hear(minute(768, T0 + 540, previous=0, boot=4), T0 + 601)
+    assert losses(first) == [("power_cut", -1, A_MINUTE)]

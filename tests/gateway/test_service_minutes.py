@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
 import sys
 import time
 
@@ -264,8 +265,11 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     assert caught.value.line() == f"gateway.state_dir: {tmp_path / 'state'}: File exists"
 
 
-def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path):
-    (tmp_path / "state" / "store.db").mkdir(parents=True)
+def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(StoreError) as caught:
         Gateway(tmp_path)
     assert caught.value.exit_code == EXIT_ENVIRONMENT

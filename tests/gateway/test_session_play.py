@@ -106,7 +106,7 @@ class Play(RuleBasedStateMachine):
     # -- how it is carried
 
     def _collect(self) -> None:
-        self.to_gateway += [(self.node.now_s, payload) for payload in self.node.said]
+        self.to_gateway += self.node.said
         self.node.said = []
 
     @staticmethod

@@ -152,3 +152,18 @@ def test_a_silence_ends_however_the_clock_was_set_meanwhile(desk):
     effects = desk.hear(minute(2, T0 + 60, total=(3, 0)), T0 + 30)  # the clock went back behind the begin of the silence
     assert gaps(effects) == [("silent", 60, 60, 0)]
     assert desk.store.silences() == []
+
+
+def test_a_silence_never_ends_later_than_it_was_resolved(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    silence(desk, T0 + 1000)
+    effects = desk.hear(minute(2, T0 + 1080, total=(3, 0)), T0 + 1000)  # the node's clock is ahead, but not by much
+    assert gaps(effects)[0] == ("silent", 60, 1000, 0)
+
+
+def test_a_gap_that_begins_where_the_node_had_no_site_is_said_at_the_site_of_its_end(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    desk.rules = rules(site_of=lambda _name, at_s: "jahnplatz" if at_s >= T0 + 600 else None)
+    desk.restart()
+    effects = desk.hear(minute(256, T0 + 1800, previous=1, boot=2), T0 + 1861)
+    assert [(gap.site, gap.reason) for gap in of_kind(effects, Gap)] == [("jahnplatz", "dark")]

@@ -29,6 +29,7 @@ def row(start_s: int, ab: int, ba: int) -> Row:
 def test_kills_of_gateway_and_server_lose_nothing_and_count_nothing_twice():
     result = run(Plan({"gateway": 50, "server": 10, "both": 10}, seed=11))
     assert (result.balance, result.flagged) == (Balance([], []), 0)
+    assert result.is_good, f"{result.unknown} flags for {result.restarts} restarts of nodes"
     assert {name: len(recoveries) for name, recoveries in result.recoveries.items()} == {"gateway": 50, "server": 10, "both": 10}
     assert result.records > 1000
     assert 0 < result.empty_minutes < result.minutes < result.records
@@ -40,6 +41,7 @@ def test_a_stop_in_order_and_a_server_that_answers_nothing_lose_nothing_either(m
     monkeypatch.setattr(faults, "FROZEN_S", 4.0)
     result = run(Plan({"terminate": 3, "freeze": 1}, seed=5))
     assert (result.balance, result.flagged) == (Balance([], []), 0)
+    assert result.is_good, f"{result.unknown} flags for {result.restarts} restarts of nodes"
     assert [recovery.point_s is not None for recovery in result.recoveries["freeze"]] == [True]
 
 
@@ -85,16 +87,17 @@ def test_recoveries_are_told_beside_the_interpreter_s_start(result):
 
 
 @pytest.mark.parametrize(
-    ("balance", "flagged", "code"),
+    ("balance", "flagged", "unknown", "code"),
     [
-        (Balance([], []), 0, 0),
-        (Balance([(NODE, T0)], []), 0, 1),
-        (Balance([], [(NODE, T0)]), 0, 1),
-        (Balance([], []), 3, 1),  # nothing was lost, so nothing may be claimed to be
+        (Balance([], []), 0, 2, 0),
+        (Balance([(NODE, T0)], []), 0, 0, 1),
+        (Balance([], [(NODE, T0)]), 0, 0, 1),
+        (Balance([], []), 3, 0, 1),  # nothing was lost, so nothing may be claimed to be
+        (Balance([], []), 0, 3, 1),  # only two nodes have started anew
     ],
 )
-def test_the_exit_code_says_whether_the_books_are_equal(result, balance, flagged, code, monkeypatch, capsys):
-    result.balance, result.flagged = balance, flagged
+def test_the_exit_code_says_whether_the_books_are_equal(result, balance, flagged, unknown, code, monkeypatch, capsys):
+    result.balance, result.flagged, result.unknown, result.restarts = balance, flagged, unknown, 2
     plans: list[Plan] = []
     monkeypatch.setattr(kill_loop, "run", lambda plan: plans.append(plan) or result)
     assert kill_loop.main(["--gateway", "3", "--disk-full", "1", "--seed", "9", "--json"]) == code

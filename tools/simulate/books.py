@@ -22,6 +22,7 @@ class NodeBook:
     wipes: list[int] = field(default_factory=list)  # the flash was emptied, replaced or left behind
     flips: list[int] = field(default_factory=list)
     has_twin: bool = False
+    is_cloned: bool = False  # two devices tell two stories under the same numbers: one of them cannot be told
     is_gone: bool = False  # other hardware has its place
     given_up: int = 0  # people in records that a full ring overwrote before anybody had acknowledged them
     dark: list[tuple[int, int]] = field(default_factory=list)  # no device of this number was on

@@ -267,11 +267,8 @@ FAULTS: dict[str, Fault] = {
 }
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
-NOT_DRAWN = {
-    "power_cut", "cut_in_write", "quick_reboots", "node_wiped", "all_off", "hardware_swapped",
-    "twin_clone", "clock_stepped_years",
-    "store_deleted", "store_restored", "store_corrupted", "server_killed", "server_wiped", "server_restored",
-}  # fmt: skip
+NOT_DRAWN: set[str] = set(
+)
 
 
 def drawn() -> dict[str, float]:

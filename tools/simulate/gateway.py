@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -29,8 +29,9 @@ import streetwire
 from gateway import config, service
 from gateway.drivers.base import Emit, LinkStats
 from gateway.errors import StoreError
-from gateway.model import Received, node_name
+from gateway.model import BootState, Passport, Received, node_name
 from gateway.service import Service
+from gateway.store import Store
 from tools.simulate.link import Cable
 from tools.simulate.server import Server, Uplink
 from tools.simulate.timeline import Killed, Loop, Timeline
@@ -138,10 +139,16 @@ class Gateway:
         self.kill()
         self._graveyard.clear()
 
-    # -- its clock, as the service asks for it
+    # -- its clocks, as the service asks for them
 
     def clock(self) -> int:
         return max(0, START_S * 1000 + self._timeline.now_ms + self.offset_ms)
+
+    def steady(self) -> int:
+        return self._timeline.now_ms
+
+    def _receive(self, payload: bytes, link: str) -> Received:
+        return Received(payload, link, self.clock(), self.steady())
 
     # -- its files
 
@@ -172,6 +179,14 @@ class Gateway:
     def _new_generation(self) -> None:
         self.generation += 1
 
+    def knows(self, node: int, incarnation: int, boot: int, total: int) -> None:
+        """Before its first start: so far it has heard of this boot, and this was the total in each direction."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        store = Store(self._folder / "store.db")
+        passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
+        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total)], START_S)
+        store.close()
+
     # -- what can be asked of it
 
     def watermark(self, node: int, incarnation: int) -> int:
@@ -191,6 +206,11 @@ class Gateway:
         with suppress(StoreError):
             return self._service._store.outbox_state()[0] == 0
         return False
+
+    def is_audited(self, since_s: int) -> bool:
+        """The server was read back after that, and everything was there."""
+        last = self._service._auditing.last if self._service is not None and self._service._auditing is not None else None
+        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
 
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._service._store.dead_letters() if self._service is not None else []
@@ -223,15 +243,15 @@ class Gateway:
     # -- building it
 
     def _build(self, loop: Loop) -> Service:
-        def open_driver(spec: str, _clock: object) -> _Driver:
+        def open_driver(spec: str, _clock: object, _steady: object) -> _Driver:
             link = spec.partition(":")[2]
-            return _Driver(spec, self._cables[link], self.clock, self._said, lambda: loop.is_dead, self.step)
+            return _Driver(spec, self._cables[link], self._receive, self._said, lambda: loop.is_dead, self.step)
 
-        def open_uplink(_settings: object) -> Uplink:
+        def open_uplink(_settings: object, to_read: bool = False) -> Uplink:
             return Uplink(self._server, lambda: self._timeline.now_ms, loop.spend, self._faults)
 
         with patch.multiple(service, open_driver=open_driver, open_uplink=open_uplink), self._disk_below():
-            return Service(self._config, self.clock, self._rng.random)
+            return Service(self._config, self.clock, self._rng.random, steady=self.steady)
 
     @contextmanager
     def _disk_below(self) -> Iterator[None]:
@@ -290,27 +310,28 @@ class _Driver:
     """The gateway's end of a cable, as `gateway.drivers` promise it."""
 
     def __init__(
-        self, link: str, cable: Cable, clock: Callable[[], int], said: Callable[[streetwire.Message], None],
+        self, link: str, cable: Cable, receive: Callable[[bytes, str], Received], said: Callable[[streetwire.Message], None],
         is_dead: Callable[[], bool], step: Callable[[], None],
     ) -> None:  # fmt: skip
         self.link = link
         self.stats = LinkStats(is_open=True)
         self._cable = cable
-        self._clock = clock
+        self._receive = receive
         self._said = said
         self._is_dead = is_dead
         self._step = step
         self._deframer = streetwire.Deframer()
         self._arrived: asyncio.Queue[Received] = asyncio.Queue()
 
-    async def run(self, emit: Emit) -> None:
+    async def run(self, emit: Emit, opened: Callable[[str], Awaitable[None]]) -> None:
+        await opened(self.link)
         self._cable.to_gateway = self._hear
         while True:
             await emit(await self._arrived.get())
 
     def _hear(self, data: bytes) -> None:
         for payload in self._deframer.feed(data):
-            self._arrived.put_nowait(Received(payload, self.link, self._clock()))
+            self._arrived.put_nowait(self._receive(payload, self.link))
 
     async def send(self, message: streetwire.Message) -> bool:
         with suppress(Killed):
@@ -327,11 +348,12 @@ class _Driver:
 
 @contextmanager
 def quiet_gateways() -> Iterator[None]:
-    """No log, and a disk whose free space is always the same."""
+    """No log, no command that asks for something, and a disk whose free space is always the same."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
     try:
-        with patch.object(service, "shutil", SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))):
+        space = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=FREE_BYTES))
+        with patch.multiple(service, shutil=space, WISHES_S=86_400.0):
             yield
     finally:
         structlog.configure(**before)
@@ -349,7 +371,7 @@ def _config_of(plan: Plan, folder: Path) -> Config:
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": folder / "state"}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
-            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points}),
+            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}),
             "sites": sites,
             "nodes": nodes,
         }

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-import node.log
 import streetwire
-from gateway import delivery, heard, session
+from gateway import delivery, heard, proofs
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
-from gateway.model import Q_NODE_RESET, Accept, Loss, Stream
+from gateway.model import Q_NODE_RESET, Gap, Loss, Stream
+from gateway.proofs import Place
 from gateway.sending import Sending
 from gateway.service import Service
 from gateway.session import Session
@@ -94,11 +94,15 @@ def _one_stream_a_node(real: Any, self: Session, node: int, incarnation: int) ->
     return real(self, *first)
 
 
-def _reset_takes_over(real: Any, self: Store, effect: Accept, now_s: int) -> Any:
-    with ExitStack() as stack:
-        if effect.q & Q_NODE_RESET:
-            stack.enter_context(_sql("ab = ab + ?5, ba = ba + ?6", "ab = ?5, ba = ?6")())
-        return real(self, effect, now_s)
+def _forgetting(is_forgotten: Callable[[int], bool]) -> Callable[..., Any]:
+    """What was in a bin before gives way to what comes."""
+
+    def grow(real: Any, self: Store, known: Any, series: Any, start_s: int, ab: int, ba: int, covered_s: int, q: int, *more: Any) -> Any:
+        if known is not None and is_forgotten(q):
+            known = replace(known, ab=0, ba=0, covered_s=0)
+        return real(self, known, series, start_s, ab, ba, covered_s, q, *more)
+
+    return grow
 
 
 # -- flags
@@ -112,12 +116,15 @@ def _only_losses(keep: Callable[[Loss], Loss | None]) -> Callable[..., Any]:
     return around
 
 
-def _an_hour_a_boot(real: Any, self: Session, stream: Stream, record: Any, site: str, bin_start: int) -> Any:
-    found = real(self, stream, record, site, bin_start)
+def _an_hour_a_boot(real: Any, stream: Stream, before: Any, record: Any, place: Place, *more: Any) -> Any:
+    found = real(stream, before, record, place, *more)
     if stream.last_boot not in (-1, record.boot):
-        people = 60 * self._rules.greatest_rate(site)
-        found.append(Loss(site, stream.node, "power_cut", bin_start, 0, people))
+        found.append(Loss(place.site, stream.node, "power_cut", place.bin_start, -1, place.people_in(3600)))
     return found
+
+
+def _silence_goes_on(effects: Any) -> Any:
+    return [effect for effect in effects if not (isinstance(effect, Gap) and effect.resolved_s)]
 
 
 # -- sending
@@ -143,7 +150,7 @@ async def _settle_first(self: Any) -> float:
 def _first_rendering(real: Any, self: Any, refs: Any) -> Any:
     kept = self.__dict__.setdefault("kept_lines", {})
     items, withheld, unfit = real(self, refs)
-    return [(ref, kept.setdefault(ref.id, line)) for ref, line in items], withheld, unfit
+    return [(ref, kept.setdefault((ref.measurement, ref.id, ref.time_s), line)) for ref, line in items], withheld, unfit
 
 
 def _give_up(real: Any, self: Any, stopped: Answer | None) -> float:
@@ -203,6 +210,11 @@ def _numbers_from_one(real: Any, self: RecordLog, *args: Any) -> None:
     self.next_seq = 1
 
 
+def _boot_from_one(real: Any, self: RecordLog, *args: Any) -> None:
+    real(self, *args)
+    self.boot = 1
+
+
 def _plain_ticks(self: NodeClock, ticks_ms: int) -> None:
     self.uptime_ms += ticks_ms - self._last_ticks
     self._last_ticks = ticks_ms
@@ -214,26 +226,27 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "restart-forgets-streams": (_attribute(Service, "_stored_session", _session_without_streams),),
     "count-resent-records-again": (
         _around(Session, "_record", _accept_twice),
-        _sql("INSERT INTO received VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING", "INSERT OR REPLACE INTO received VALUES(?,?,?,?,?,?,?)"),
+        _sql("last_boot = ?5 WHERE watermark < ?3", "last_boot = ?5"),
+        _attribute(Store, "_holds", lambda *_: False),
     ),
     "accept-out-of-order": (_around(Session, "_record", _accept_with_holes),),
     "place-by-receipt": (_attribute(Session, "_place", _place_by_receipt),),
     "ignore-incarnation": (_around(Session, "_stream", _one_stream_a_node),),
-    "overwrite-bins": (_sql("ab = ab + ?5, ba = ba + ?6", "ab = ?5, ba = ?6"),),
-    "reset-overwrites-its-bin": (_around(Store, "_accept", _reset_takes_over),),
-    "totals-prove-nothing": (_attribute(Session, "_prove_totals", lambda *_: []),),
-    "totals-do-not-wrap": (_attribute(session, "_TOTALS", 1 << 40), _attribute(heard, "_TOTALS", 1 << 40)),
-    "power-cut-unflagged": (_around(Session, "_prove_totals", _only_losses(lambda x: None if x.reason == "power_cut" else x)),),
-    "power-cut-bound-too-small": (_around(Session, "_prove_totals", _only_losses(lambda x: replace(x, bound=x.people))),),
-    "bounds-doubled": (_around(Session, "_prove_totals", _only_losses(lambda x: replace(x, bound=2 * x.bound + 100))),),
-    "each-boot-an-hour": (_around(Session, "_prove_totals", _an_hour_a_boot),),
-    "gaps-stay-open": (_attribute(Session, "_close_gap", lambda *_: []),),
+    "overwrite-bins": (_around(Store, "_grow", _forgetting(lambda _q: True)),),
+    "reset-overwrites-its-bin": (_around(Store, "_grow", _forgetting(lambda q: bool(q & Q_NODE_RESET))),),
+    "totals-prove-nothing": (_attribute(proofs, "hole", lambda *_: (0, 0)),),
+    "totals-do-not-wrap": (_attribute(proofs, "TOTALS", 1 << 40), _attribute(heard, "_TOTALS", 1 << 40)),
+    "power-cut-unflagged": (_around(proofs, "prove", _only_losses(lambda x: None if x.reason == "power_cut" else x)),),
+    "power-cut-bound-too-small": (_around(proofs, "prove", _only_losses(lambda x: replace(x, bound=max(0, x.people)))),),
+    "bounds-doubled": (_around(proofs, "prove", _only_losses(lambda x: replace(x, bound=2 * x.bound + 100))),),
+    "each-boot-an-hour": (_around(proofs, "prove", _an_hour_a_boot),),
+    "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),
     "drop-on-4xx": (_around(http, "classify", _classified(lambda status: 400 <= status < 500)),),
     "drop-on-5xx": (_around(http, "classify", _classified(lambda status: status >= 500)),),
     "sent-before-the-reply": (_attribute(Sending, "send_batch", _settle_first),),
-    "settle-any-revision": (_sql("WHERE id = ? AND rev = ?", "WHERE id = ? AND ? >= 0"),),
+    "settle-any-revision": (_sql("AND series = ? AND rev = ?", "AND series = ? AND ? >= 0"),),
     "queue-keeps-lines": (_around(Sending, "_render", _first_rendering),),
     "give-up-after-five": (_around(Sending, "_pause_after", _give_up),),
     "refuse-the-whole-batch": (_attribute(delivery, "attempt", _refuse_all),),
@@ -243,10 +256,10 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "node-frees-when-sent": (_around(Sender, "sent", _free_when_sent),),
     "minute-named-when-sent": (_around(Sender, "next_record", _named_when_sent),),
     "log-in-memory": (_around(RecordLog, "__init__", _log_in_memory), _around(RecordLog, "next_after", _only_this_boot)),
-    "boot-not-kept": (_attribute(RecordLog, "_mark_boot", lambda _self: None),),
+    "boot-not-kept": (_around(RecordLog, "__init__", _boot_from_one),),
     "numbers-start-again": (_around(RecordLog, "__init__", _numbers_from_one),),
-    "flash-crc-unchecked": (_attribute(node.log, "_is_whole", lambda entry: bytes(entry) != b"\xff" * 32),),
-    "frame-crc-unchecked": (_attribute(streetwire, "crc32", lambda _data: 0),),
+    "flash-crc-unchecked": (_attribute(RecordLog, "_is_sealed_by", lambda self, _owner: bytes(self._entry) != b"\xff" * 32),),
+    "frame-crc-unchecked": (_attribute(streetwire, "crc32", lambda *_: 0),),
     "ticks-do-not-wrap": (_attribute(NodeClock, "advance", _plain_ticks),),
 }
 

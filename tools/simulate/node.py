@@ -127,6 +127,13 @@ class Node:
         if self.is_on:
             self._darken()
 
+    def unplug(self) -> None:
+        """By somebody who means it: it is off, and nobody waits for it."""
+        self.is_gone = True
+        if self.is_on:
+            self._book.cut(self._timeline.now_ms)
+            self._darken()
+
     def _darken(self) -> None:
         self.app = self.log = None
         self.flash.bytes_until_cut = None

@@ -19,7 +19,7 @@ _WRAP = 1 << 28  # of running totals
 @dataclass(frozen=True)
 class NodePlan:
     """A device and its place. `sectors` of `sector_size` bytes are its flash; `ticks_before_wrap_ms` is where its tick counter
-    starts; `first_total` and `first_boot` are what its counters had reached before."""
+    starts; `first_total` and `first_boot` are what its counters had reached before, 0 where it is new."""
 
     number: int
     site: str
@@ -57,6 +57,7 @@ class Plan:
     active_ms: int
     first_minute: int  # of the hour, in which it starts
     batch_points: int
+    audit_minutes: int
     strokes: tuple[Stroke, ...]
 
     @property
@@ -86,12 +87,13 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
             at_ms = rng.randrange(active_ms)
             strokes.append(Stroke(at_ms, fault, rng.randrange(count), FAULTS[fault].draw(rng)))
     strokes.sort(key=lambda stroke: stroke.at_ms)
-    plan = Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), tuple(strokes))
+    plan = Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), rng.choice((2, 5, 15)), tuple(strokes))
     return _with_rest(plan, rng) if "all_off" in kinds and rng.random() < 0.1 else plan
 
 
 def _node(rng: Random, k: int) -> NodePlan:
     rate = rng.choice((4, 10, 30, 60, 120, 240))
+    is_old = rng.random() < 0.15
     sectors, size = rng.choice(((2, 256), (3, 256), (6, 256), (4, 1024), (16, 4096)))
     return NodePlan(
         number=0xA00001 + k,
@@ -102,8 +104,8 @@ def _node(rng: Random, k: int) -> NodePlan:
         sector_size=size,
         has_climate=rng.random() < 0.15,
         ticks_before_wrap_ms=rng.choice((0, 0, 0, rng.randrange(1, 15 * MINUTE_MS))),
-        first_total=_WRAP - rng.randrange(1, 300) if rng.random() < 0.1 else 0,
-        first_boot=0xFFFF - rng.randrange(3) if rng.random() < 0.1 else 0,
+        first_total=_WRAP - rng.randrange(1, 300) if is_old else 0,
+        first_boot=0xFFFF - rng.randrange(3) if is_old else 0,
     )
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from gateway.uplink import http
-from gateway.uplink.base import Answer, Identity, Outcome, Row, UplinkError
+from gateway.uplink.base import Answer, Identity, Outcome, Row, Tallies, Tally, UplinkError, tags_of
 from gateway.words import Say
 
 Key = tuple[bytes, int]  # measurement and tags as on the line; time
 _FIELD = re.compile(rb'([^=,]+)=("(?:\\.|[^"\\])*"|[^,]+)')
 _COUNT = re.compile(rb"count=(\d+)i")
-NO_ANSWER_MS = 30_000
+HOUR_S = 3600
+NO_ANSWER_MS = 3000
 LATENCY_MS = 30
 STATUSES = (200, 301, 302, 401, 403, 404, 408, 500, 502, 503)
 
@@ -103,6 +104,15 @@ class Uplink:
         self._reach()
         return [row for row in self._server.table(measurement) if start_s <= row.time_s < end_s]
 
+    def tally(self, measurement: str, fields: Sequence[str], start_s: int, end_s: int) -> Tallies:
+        tallies: Tallies = {}
+        for row in self.read(measurement, start_s, end_s):
+            key = tags_of(row.tags), row.time_s // HOUR_S * HOUR_S
+            known = tallies.get(key) or Tally(0, dict.fromkeys(fields, 0))
+            sums = {name: known.sums[name] + int(str(row.fields[name])) for name in fields}
+            tallies[key] = Tally(known.points + 1, sums)
+        return tallies
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -121,7 +131,7 @@ class Uplink:
         return self._take(lines) if len(lines) <= most else http.classify(413, "too large")
 
     def _reset(self, lines: Sequence[bytes], most: int) -> Answer:
-        return self._take(lines) if len(lines) <= most else _nobody()
+        return self._take(lines) if len(lines) <= most else _nobody(may_be_size=True)
 
     def _picky(self, lines: Sequence[bytes], modulus: int) -> Answer:
         bad = [line for line in lines if _is_bad(line, modulus)]
@@ -134,15 +144,15 @@ class Uplink:
         return _nobody()
 
 
-def _nobody() -> Answer:
-    return Answer(Outcome.RETRY, "nobody answers")
+def _nobody(may_be_size: bool = False) -> Answer:
+    return Answer(Outcome.RETRY, "nobody answers", may_be_size=may_be_size)
 
 
 _MODES: dict[str, Callable[[Uplink, Sequence[bytes], int], Answer]] = {
     "good": lambda uplink, lines, _: uplink._take(lines),
     "silent": lambda *_: _nobody(),
     "status": lambda _uplink, _lines, status: http.classify(status, "simulated"),
-    "asked-to-wait": lambda _uplink, _lines, seconds: http.classify(429, "simulated", str(seconds)),
+    "asked-to-wait": lambda _uplink, _lines, seconds: http.classify(429, "simulated", float(seconds)),
     "small": Uplink._small,
     "reset": Uplink._reset,
     "picky": Uplink._picky,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from tools.simulate import world
 from tools.simulate.schedule import MINUTE_MS, Plan
 from tools.simulate.street import Street
 
 MOST_RUNS = 150
+_PLAIN: tuple[dict[str, Any], ...] = (
+    {"has_climate": False}, {"ticks_before_wrap_ms": 0}, {"first_total": 0, "first_boot": 0}, {"street": Street(60, 0.0)},
+    {"sectors": 16, "sector_size": 4096},
+)  # fmt: skip
 
 
 def shrink(plan: Plan, laws_of: Callable[[Plan], set[str]] | None = None) -> Plan:
@@ -71,10 +76,8 @@ def _earlier(plan: Plan) -> Iterator[Plan]:
 
 
 def _plainer(plan: Plan) -> Iterator[Plan]:
-    plain = {"has_climate": False, "ticks_before_wrap_ms": 0, "first_total": 0, "first_boot": 0, "street": Street(60, 0.0)}
-    plain |= {"sectors": 16, "sector_size": 4096}
-    for name, value in plain.items():
-        nodes = tuple(replace(node, **{name: value}) for node in plan.nodes)
+    for plain in _PLAIN:
+        nodes = tuple(replace(node, **plain) for node in plan.nodes)
         if nodes != plan.nodes:
             yield replace(plan, nodes=nodes)
     if plan.first_minute:

@@ -25,6 +25,7 @@ HEAL_MS = 45 * MINUTE_MS  # by then everything has to be delivered
 CLOCK_HEAL_MS = 110 * MINUTE_MS  # where a node had been told a time an hour ahead
 SILENCE_MS = 17 * MINUTE_MS  # until a node that is gone has been missed
 LOOK_EVERY_MS = 5000
+AUDIT_AFTER_MS = 3 * MINUTE_MS  # an audit leaves the last two minutes to the next
 _SHM = Path("/dev/shm")  # noqa: S108  memory, where there is one: a sync costs nothing there
 
 
@@ -60,10 +61,12 @@ class World:
         self.cables = {link: Cable(self.timeline, self._rng(link), self.faults) for link in plan.links}
         self.books: dict[int, NodeBook] = {}
         self.nodes: list[Node] = []
+        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, self._rng("gateway"))
         for node in plan.nodes:
             self._add(node)
-        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, self._rng("gateway"))
         self.is_healing = False
+        self.twins: list[tuple[Node, Node]] = []
+        self._healed_ms = 0
         self._server_turn = self._clock_turn = 0
 
     def run(self) -> Outcome:
@@ -107,16 +110,30 @@ class World:
             node.flash.bytes_until_cut = None
             node.off_until_ms = 0
             node.power_on()
-        begin_ms = self.timeline.now_ms
+        for _, twin in self.twins:  # somebody has found it
+            twin.unplug()
+        begin_ms = self._healed_ms = self.timeline.now_ms
         least_ms = SILENCE_MS if any(node.is_gone for node in self.nodes) else 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
         while self.timeline.now_ms < begin_ms + (CLOCK_HEAL_MS if self.clock_moves else HEAL_MS):
             self.timeline.run_until(self.timeline.now_ms + LOOK_EVERY_MS)
             if self.timeline.now_ms >= begin_ms + least_ms and self._is_delivered():
-                return True
+                if not self.twins:
+                    return True
+                self._change_twins()
         return False
 
     def _is_delivered(self) -> bool:
-        return all(node.is_gone or node.is_delivered for node in self.nodes) and self.gateway.is_drained()
+        is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
+        return is_told and self.gateway.is_drained() and (not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS)))
+
+    def _change_twins(self) -> None:
+        """What the second device kept to itself is told now: the first has told everything, and makes room for it."""
+        for one, twin in self.twins:
+            if not self.book_of(one).is_cloned:
+                one.unplug()
+                twin.is_gone = False
+                twin.power_on()
+        self.twins.clear()
 
     # -- what faults do
 
@@ -156,7 +173,9 @@ class World:
         twin = self._add(replace(one.plan, link=twin_of(one.plan.link)))
         if is_clone:
             twin.flash = one.flash.copy()
+            book.is_cloned = True
         twin.power_on()
+        self.twins.append((one, twin))
         return True
 
     def for_a_while(self, thing: object, name: str, ms: int) -> None:
@@ -204,10 +223,11 @@ class World:
         book = known or NodeBook(plan.number, plan.site, plan.street.rate, _dark_since=self.timeline.now_ms)
         self.books[plan.number] = book
         node = Node(plan, self.timeline, self.cables[plan.link], book, self._rng(f"node {plan.number} {len(self.nodes)}"))
-        if plan.first_boot:
+        if plan.first_boot:  # it has been here for long
             log = RecordLog(node.flash, lambda: 0x5EED0000 + len(self.nodes))
             log.boot = plan.first_boot
-            log._mark_boot()
+            log._write(log._mark())
+            self.gateway.knows(plan.number, log.incarnation, plan.first_boot % 0xFFFF + 1, plan.first_total)
         self.nodes.append(node)
         return node
 
