@@ -26,14 +26,12 @@ class City:
     def __init__(self, nodes: int, start_s: int) -> None:
         self.nodes = nodes
         self.start_s = start_s
-        self.rules = Rules(knows=lambda _name: True, site_of=lambda name, _at_s: site_of(name), greatest_rate=lambda _: GREATEST_RATE)
+        self.rules = Rules(lambda _name: True, lambda name, _at_s: site_of(name), lambda _site: GREATEST_RATE)
 
     def hellos(self) -> list[Received]:
         """What makes them known."""
-        return [
-            self._said(node, streetwire.Hello(*_address(node), BOOT, 0, 0, 1, 0, "1.0.0", "pavement-radar", SENSORS, "esp32"), self.start_s)
-            for node in range(self.nodes)
-        ]
+        said = [(0, 0, 1, 0, "1.0.0", "pavement-radar", SENSORS, "esp32")] * self.nodes
+        return [self._said(node, streetwire.Hello(*_address(node), BOOT, *rest), self.start_s) for node, rest in enumerate(said)]
 
     def record(self, node: int, number: int) -> Received:
         """The record of a minute, heard a second after its end."""
@@ -58,7 +56,8 @@ class City:
         name = node_name(NODE + node)
         start_s = self.start_s + number * PERIOD_S
         mark = start_s + PERIOD_S + 1, INCARNATION + node, number + 1
-        return CountBin(Series(site_of(name), name, SENSORS.partition(",")[0]), start_s, *_passed(node, number), PERIOD_S, 0, 0, *mark)
+        series = Series(site_of(name), name, SENSORS.partition(",")[0])
+        return CountBin(series, start_s, *_passed(node, number), PERIOD_S, 0, 0, *mark)
 
     def _said(self, node: int, message: streetwire.Message, at_s: int) -> Received:
         return Received(message.encode(), f"bench:{node}", at_s * 1000)
@@ -79,11 +78,11 @@ def _passed(node: int, number: int) -> tuple[int, int]:
 
 def _totals(node: int, minutes: int) -> tuple[int, int]:
     """Everybody in that many minutes, as the node adds them up."""
-    ab, ba = (_sawtooth(node + minutes, most) - _sawtooth(node, most) for most in (_MOST_AB, _MOST_BA))
-    return ab, ba
+    ab = _sawtooth(node + minutes, _MOST_AB) - _sawtooth(node, _MOST_AB)
+    return ab, _sawtooth(node + minutes, _MOST_BA) - _sawtooth(node, _MOST_BA)
 
 
 def _sawtooth(minutes: int, most: int) -> int:
-    # 0 + 1 + ... + (most - 1) + 0 + 1 + ...
+    # The sum of a count that rises from zero and starts again at `most`.
     teeth, rest = divmod(minutes, most)
     return teeth * most * (most - 1) // 2 + rest * (rest - 1) // 2

@@ -25,7 +25,7 @@ from gateway.sending import FRESH_S, Sending
 from gateway.session import Session
 from gateway.store import QUEUED, Store
 from gateway.uplink.influx_v1 import InfluxV1
-from tools.bench_city import INCARNATION, NODE, BenchError, City
+from tools.bench_city import NODE, BenchError, City
 from tools.street import influxd
 from tools.terminal import decimal, say, show, t
 
@@ -174,10 +174,11 @@ def run_drain(days: float, nodes: int) -> int:
 
 def _text(result: dict[str, Any]) -> str:
     rate, slowest = decimal(result["points_per_s"]), decimal(SLOWEST_POINTS_PER_S)
+    lag = decimal(result["live_lag_s"], 1)
     lines = [
         t("bench.drain-points", points=result["points"], wall_s=decimal(result["wall_s"], 1), rate=rate, slowest=slowest),
         t("bench.drain-stored", stored=result["stored"], server=result["server"]),
-        t("bench.drain-lag", records=result["live_records"], lag_s=decimal(result["live_lag_s"], 1), longest=decimal(LONGEST_LAG_S)),
+        t("bench.drain-lag", records=result["live_records"], lag_s=lag, longest=decimal(LONGEST_LAG_S)),
         t("bench.drain-cpu", gateway=decimal(result["gateway_cpu"], 2), server=decimal(result["server_cpu"], 2)),
     ]
     return "\n".join(lines)
