@@ -51,6 +51,7 @@ from gateway.proofs import Place
 FUTURE_S = 120  # a node's clock may lead the gateway's by this much
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300
+STATUS_WAITS_S = 60  # for a record to go with
 SILENT_S = 900
 PATIENCE_MS = 3_600_000  # a record from the future is refused for so long
 RIVAL_MS = 120_000
@@ -188,17 +189,20 @@ class Session:
         # Clocks may step back: then the time is due at once.
         if not 0 <= received.received_ms - stream.told_time_ms < TIME_EVERY_MS:
             effects += self._time(stream, received)
-        return [*effects, *self._status(stream, received, 2 * STATUS_EVERY_S)]
+        return effects + self._status(stream, received, STATUS_EVERY_S + STATUS_WAITS_S)
 
-    def _status(self, stream: Stream, received: Received, every_s: int) -> list[Effect]:
-        """The node's health, with a record where one comes: then it costs no transaction of its own."""
-        now_s, last = received.received_ms // 1000, stream.heard
-        site = self._rules.site_of(node_name(stream.node), now_s)
-        is_known = last is not None and last.boot in stream.boots and bool(last.live_ms)
-        if 0 <= now_s - stream.told_status_s < every_s or site is None or not is_known:
+    def _status(self, stream: Stream, received: Received, due_s: int) -> list[Effect]:
+        # It goes with a record, which is committed anyway: a commit of its own for each node costs most of what a day writes. A
+        # live message brings it only where none comes.
+        assert stream.heard is not None  # hear() has just noted it
+        told_s = stream.heard.live_ms // 1000
+        since_s = received.received_ms // 1000 - stream.told_status_s  # clocks may step back: then it is due at once
+        site = self._rules.site_of(node_name(stream.node), told_s)
+        if told_s in (0, stream.told_status_s) or 0 <= since_s < due_s or site is None:
             return []
-        stream.told_status_s = now_s
-        return [stream.boots[last.boot], Status(site, stream.node, now_s, heard.status_of(last.health))]
+        stream.told_status_s = told_s
+        boot = stream.boots.get(stream.heard.boot)
+        return [*([boot] if boot else []), Status(site, stream.node, told_s, heard.status_fields(stream.heard))]
 
     def _record(self, stream: Stream, received: Received, message: streetwire.RecordMessage) -> list[Effect]:
         record = message.record
@@ -221,7 +225,7 @@ class Session:
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
         effects += self._accept(stream, record, place, q, received)
-        return [*effects, *self._status(stream, received, STATUS_EVERY_S), self._ack(stream, received)]
+        return [*effects, *self._status(stream, received, STATUS_EVERY_S - PERIOD_S // 2), self._ack(stream, received)]
 
     def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
         def site_at(at_s: int) -> str:

@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS climate(
     state INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS facts(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
-    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(time, measurement, tags)) STRICT;
+    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, time, tags)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
