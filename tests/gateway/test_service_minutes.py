@@ -176,6 +176,7 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
             return lambda event, **data: pauses.append(data["next_try_s"]) if event == "server takes nothing" else None
 
     monkeypatch.setattr(sending, "_log", Log())
+    monkeypatch.setattr(sending, "SAY_AGAIN_S", 0)
     away, there = Answer(Outcome.RETRY, "away", status=503), Answer(Outcome.STORED)
     answers = [away, away, away, there, away, away, there]
     uplink = FakeUplink(lambda _lines: answers.pop(0) if answers else there)
