@@ -62,13 +62,12 @@ class Case:
     slack_s: int
     clock_moves: bool
     forgets: bool
-    store_falls: list[int]
+    is_store_lost: bool
 
     @property
     def pardoned(self) -> int:
         """People of whom only a store knew that was destroyed: what it was told of boots that left no record behind."""
-        cuts = [cut for cut in (*self.cuts, *self.wipes) if any(cut <= fall for fall in self.store_falls)]
-        return len(cuts) * cut_ceiling(self.book.rate)
+        return (len(self.cuts) + len(self.wipes)) * cut_ceiling(self.book.rate) if self.is_store_lost else 0
 
     @property
     def stored(self) -> int:
@@ -286,7 +285,7 @@ def _cases(world: World) -> Iterator[Case]:
             slack_s=SLACK_S + (LATE_MS // 1000 if late else 0),
             clock_moves=world.clock_moves,
             forgets=world.forgets,
-            store_falls=[world.second(stroke.at_ms) for stroke in world.plan.strokes if stroke.fault in STORE_FALLS],
+            is_store_lost=any(stroke.fault in STORE_FALLS for stroke in world.plan.strokes),
         )  # fmt: skip
 
 
