@@ -369,11 +369,12 @@ def _config_of(plan: Plan, folder: Path) -> Config:
         for node in plan.nodes
         for number in (node.number, node.spare)
     }
+    uplink = {"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}
     return base.model_copy(
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": folder / "state"}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
-            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}),
+            "uplink": base.uplink.model_copy(update=uplink),
             "sites": sites,
             "nodes": nodes,
         }
