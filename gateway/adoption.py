@@ -4,8 +4,9 @@ Theory of operation
     A new store is a new generation. It knows nothing of what an earlier one has published, and nodes send it again what they
     still hold. A bin names its newest record, on the server too, and holds every record of its time up to that one; so a bin
     that was read back and a record that comes again are told apart, and nothing counts twice.
-    Of one bin, two generations may know different parts. Who knows the newer record of the same log knows more, and is right;
-    of two logs the greater value is kept, so that no bin ever shrinks.
+    Of one bin, two generations may know different parts. Who knows the newer record of the same log knows more, and is right,
+    unless that record is all it knows: then it comes on top. Else the greater value is kept, so that no bin ever shrinks.
+    A row that is not made as ours are is nobody's: it is left alone, and an audit names it.
     Each stream is told up to when another store kept its books: what is missing of that time has been said by that one.
     A store that is older than what it published (a copy was put back) finds on the server a status of this gateway that it
     never wrote.
@@ -13,12 +14,15 @@ Theory of operation
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Series
+from gateway import schema
+from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, BootState, ClimateBin, CountBin, Gap, Series, node_number
 from gateway.proofs import unheard
-from gateway.store import Store
+from gateway.store import QUARTER_S, Store
 from gateway.tables import AUDITED, QUEUED
 from gateway.uplink.base import Row
 
@@ -26,6 +30,7 @@ ADOPTED = "adopted"  # note: 0 not yet, 1 done
 TOLD = "told_s"  # note: time of the newest status of the gateway
 FACTS = ("losses", "gaps", "ledger")
 _MADE_WHEN_SENT = Q_PARTIAL | Q_UNCALIBRATED
+_NOT_READ_BACK = {"coverage", "temperature_c", "humidity_pct", "schema", "period_s", "incarnation", "seq"}  # or not by all
 
 
 def is_due(store: Store) -> bool:
@@ -48,7 +53,7 @@ def begin_generation(store: Store) -> None:
 def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], now_s: int) -> int:
     """Rows of one measurement as read back, of nodes with these names; how many were new or better than ours."""
     with store.transaction():
-        mine = [row for row in rows if row.tags.get("node") in names]
+        mine = [row for row in rows if row.tags.get("node") in names and _is_made_as_ours(measurement, row)]
         if measurement == "passages":
             return sum(_take_bin(store, row, now_s) for row in mine)
         if measurement == "climate":
@@ -56,9 +61,11 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
         return sum(_take_fact(store, measurement, row) for row in mine)
 
 
-def finish(store: Store) -> None:
-    """Streams begin where the adopted bins end; live totals of before prove nothing any more."""
+def finish(store: Store, now_s: int) -> None:
+    """Streams begin where the adopted bins end. Live totals of before prove nothing any more, nor do totals of a stream that
+    another store has carried on."""
     with store.transaction() as database:
+        known = {(stream.node, stream.incarnation): stream.last_bin for stream in store.streams()}
         newest = database.execute(
             "SELECT node, incarnation, max(start) FROM bins JOIN series ON id = series WHERE incarnation > 0 "
             "GROUP BY node, incarnation"
@@ -67,36 +74,79 @@ def finish(store: Store) -> None:
             database.execute(
                 "INSERT INTO streams(node, incarnation, last_bin, adopted) VALUES(?1,?2,?3,?3) ON CONFLICT DO UPDATE SET "
                 "last_bin = max(last_bin, ?3), adopted = max(adopted, ?3)",
-                (int(name.removeprefix("tr-"), 16), incarnation, start),
+                (node_number(name), incarnation, start),
             )
         for stream in store.streams():
+            is_behind = stream.last_bin > known.get((stream.node, stream.incarnation), 0)
             for state in stream.boots.values():
-                store.keep_boot(unheard(state))
+                anew = BootState(state.node, state.incarnation, state.boot, state.epoch_ms)
+                store.keep_boot(anew if is_behind else unheard(state))
+        _carry_on_silences(store, now_s)
         store.put_note(ADOPTED, 1)
 
 
+def _carry_on_silences(store: Store, now_s: int) -> None:
+    # A gap that another store has opened ends with the node's next record, or has ended with one that is there already.
+    for tags, start_s, text in store.read("SELECT tags, time, fields FROM facts WHERE measurement = 'gaps' ORDER BY time"):
+        about, told = json.loads(tags), json.loads(text)
+        if told["bound"] >= 0 or told["resolved"]:
+            continue
+        ((later_s,),) = store.read(
+            "SELECT min(start) FROM bins JOIN series ON id = series WHERE node = ? AND start >= ?", (about["node"], start_s)
+        )
+        gap = Gap(about["site"], node_number(about["node"]), about["reason"], start_s, told["until"], -1)
+        store.keep_silence(gap if later_s is None else replace(gap, until_s=later_s, bound=0, resolved_s=now_s))
+
+
+def _is_made_as_ours(measurement: str, row: Row) -> bool:
+    table = schema.measurements()[measurement]
+    numbers = _numbers(row)
+    needed = {name for name, field in table["fields"].items() if field["type"] == "int" and not field.get("optional")}
+    if set(row.tags) != set(table["tags"]) or not all(row.tags.values()) or not needed - _NOT_READ_BACK <= set(numbers):
+        return False
+    if measurement == "passages":
+        period_s = numbers.get("period_s", PERIOD_S)
+        is_bin = period_s in (PERIOD_S, QUARTER_S) and row.time_s % period_s == 0
+        return is_bin and min(numbers["count_ab"], numbers["count_ba"]) >= 0 and 0 <= _measured(row, "coverage") <= 1
+    if measurement == "climate":
+        return numbers["n"] > 0 and abs(_measured(row, "temperature_c")) < 1000 and 0 <= _measured(row, "humidity_pct") <= 100
+    return True
+
+
+def _measured(row: Row, name: str) -> float:
+    # Not a number where there is none, which no comparison likes.
+    value = row.fields.get(name)
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
 def _take_bin(store: Store, row: Row, now_s: int) -> bool:
-    value = _numbers(row)
-    series = Series(row.tags["site"], row.tags["node"], row.tags["sensor"])
-    period_s = value.get("period_s", PERIOD_S)
-    theirs = CountBin(
-        series, row.time_s, value["count_ab"], value["count_ba"], _whole(row, "coverage", period_s),
-        value["q"] & ~_MADE_WHEN_SENT, value["rev"], value["revised_at"], value.get("incarnation", 0), value.get("seq", 0),
-        period_s,
-    )  # fmt: skip
-    ours = store.count_bin(series, row.time_s)
+    theirs = _bin_of(row)
+    ours = store.count_bin(theirs.series, theirs.start_s)
     if ours is None:
         store.put_bin(theirs, AUDITED)
         return True
-    if ours.incarnation == theirs.incarnation and ours.seq <= theirs.seq:
+    is_same_log = ours.incarnation == theirs.incarnation
+    if is_same_log and ours.seq <= theirs.seq and ours.ab <= theirs.ab and ours.ba <= theirs.ba:
         store.put_bin(theirs, AUDITED)
         return _values(ours) != _values(theirs)
-    merged = CountBin(
-        series, row.time_s, max(ours.ab, theirs.ab), max(ours.ba, theirs.ba), max(ours.covered_s, theirs.covered_s),
-        ours.q | theirs.q, max(ours.rev, theirs.rev) + 1, now_s, ours.incarnation, ours.seq, ours.period_s,
-    )  # fmt: skip
-    store.put_bin(merged, QUEUED)
+    if is_same_log and ours.seq > theirs.seq and not ours.rev:  # one record, which theirs does not hold
+        ab, ba, covered_s = ours.ab + theirs.ab, ours.ba + theirs.ba, min(ours.period_s, ours.covered_s + theirs.covered_s)
+    else:
+        ab, ba, covered_s = max(ours.ab, theirs.ab), max(ours.ba, theirs.ba), max(ours.covered_s, theirs.covered_s)
+    seq = max(ours.seq, theirs.seq) if is_same_log else ours.seq
+    q, rev = ours.q | theirs.q, max(ours.rev, theirs.rev) + 1
+    store.put_bin(replace(ours, ab=ab, ba=ba, covered_s=covered_s, q=q, rev=rev, revised_at=now_s, seq=seq), QUEUED)
     return True
+
+
+def _bin_of(row: Row) -> CountBin:
+    value = _numbers(row)
+    period_s = value.get("period_s", PERIOD_S)
+    return CountBin(
+        Series(row.tags["site"], row.tags["node"], row.tags["sensor"]), row.time_s, value["count_ab"], value["count_ba"],
+        round(_measured(row, "coverage") * period_s), value["q"] & ~_MADE_WHEN_SENT, value["rev"], value["revised_at"],
+        value.get("incarnation", 0), value.get("seq", 0), period_s,
+    )  # fmt: skip
 
 
 def _values(bin_: CountBin) -> tuple[int, ...]:
@@ -105,29 +155,30 @@ def _values(bin_: CountBin) -> tuple[int, ...]:
 
 def _take_climate(store: Store, row: Row) -> bool:
     series = Series(row.tags["site"], row.tags["node"], row.tags["sensor"])
-    if store.climate_bin(series, row.time_s) is not None:
-        return False
-    value = _numbers(row)
+    ours, value = store.climate_bin(series, row.time_s), _numbers(row)
     n = value["n"]
-    temperature, humidity = _whole(row, "temperature_c", 100 * n), _whole(row, "humidity_pct", 2 * n)
+    if ours is not None and ours.n >= n:
+        return False
+    # The sums that the published means were made of.
+    temperature, humidity = round(_measured(row, "temperature_c") * 100 * n), round(_measured(row, "humidity_pct") * 2 * n)
     theirs = ClimateBin(series, row.time_s, temperature, humidity, n, value["q"], value["rev"], value["revised_at"])
     store.put_climate(theirs, AUDITED)
     return True
 
 
-def _whole(row: Row, name: str, scale: int) -> int:
-    # The sum that a published mean was made of.
-    return round(float(str(row.fields[name])) * scale)
-
-
 def _take_fact(store: Store, measurement: str, row: Row) -> bool:
-    if store.fact(measurement, row.tags, row.time_s) is not None:
+    ours, theirs = store.fact(measurement, row.tags, row.time_s), _numbers(row)
+    if ours is not None and _age(ours) >= _age(theirs):
         return False
-    store.keep_fact(measurement, row.tags, row.time_s, _numbers(row), AUDITED)
+    store.keep_fact(measurement, row.tags, row.time_s, theirs, AUDITED)
     return True
+
+
+def _age(fields: dict[str, Any]) -> tuple[int, ...]:
+    # What only rises: of a gap its end, of all others the revision.
+    return fields.get("rev", 0), fields.get("resolved", 0), fields.get("until", 0)
 
 
 def _numbers(row: Row) -> dict[str, Any]:
     # Whole numbers come back as floats from some servers.
     return {name: int(value) for name, value in row.fields.items() if isinstance(value, (int, float)) and float(value).is_integer()}
-

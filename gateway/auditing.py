@@ -2,10 +2,13 @@
 
 Theory of operation
     prepare   before the first batch: a store that is new, or older than what it once published, adopts what the server has
-              (`adoption`). Where reading is not allowed nothing can be adopted, and that is said.
+              (`adoption`). Where reading is not allowed nothing can be adopted, and that is said. Who is not there at all is
+              waited for, since nothing can be sent either; who is there and yet cannot be read is asked for UNREAD_S, and then
+              gets its points all the same.
     round     every audit period, day by day, newest first: sums by series and hour are compared (`books`). What was found is
-              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and rarely tried. Then
-              the ledger is written. A server that cannot be asked ends the round; the next one begins anew.
+              audited, what is missing is sent again; what is missing again after TRIES repairs stays unaudited, is said, and
+              rarely tried. Then the ledger is written. A server or a disk that cannot be asked ends the round; the next one
+              begins anew.
 It has an uplink and a thread of its own, so that reading a month never delays what is being sent.
 """
 
@@ -35,6 +38,8 @@ SETTLED_S = 120  # what was sent in the last two minutes may not show yet
 TRIES = 3  # repairs of one hour without success; after that only every tenth round tries again
 RARELY = 10
 RETRY_S = 5.0  # while the server cannot be asked what it has
+UNREAD_S = 120.0  # so long a server that answers may fail to say what it has
+PORTION_S = 4 * HOUR_S  # what is read at once: 256 nodes stay well below what an answer may have
 FIRST_S = 60.0  # after a start
 
 _log = structlog.get_logger("gateway")
@@ -60,6 +65,7 @@ class Auditing:
         self._report = report
         self._tries: Counter[tuple[str, Key]] = Counter()
         self._thread = ThreadPoolExecutor(1, "audit")
+        self._one_at_a_time = asyncio.Lock()
         self._rounds = now_s()
         self.last: Audited | None = None
 
@@ -67,17 +73,30 @@ class Auditing:
 
     async def prepare(self) -> bool:
         """True if books were adopted: then the session has to be built anew. Ends once it is safe to publish."""
+        unread_s = 0.0
         while True:
             try:
-                return await self._adopt() if await self._is_due() else False
+                return await self.adopt()
             except UplinkError as error:
-                if error.exit_code in (EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING):
+                unread_s += RETRY_S if await self._is_there() else 0.0
+                if error.exit_code in (EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING) or unread_s > UNREAD_S:
                     _log.warning("server not read back", problem=error.line(), action="its points stay unaudited")
                     return False
                 _log.info("server not read back yet", problem=error.line())
             except StoreError as error:
                 _log.error("server not read back yet", problem=error.line())
             await asyncio.sleep(RETRY_S)
+
+    async def adopt(self) -> bool:
+        """Whether books were adopted, where there was reason to. Raises UplinkError or StoreError; then it is still due."""
+        return await self._adopt() if await self._is_due() else False
+
+    async def _is_there(self) -> bool:
+        try:
+            await self._ask(self._uplink.identify)
+        except UplinkError:
+            return False
+        return True
 
     async def _is_due(self) -> bool:
         if await self._in_store(adoption.is_due, self._store):
@@ -91,47 +110,57 @@ class Auditing:
         return True
 
     async def _adopt(self) -> bool:
+        has_streams = bool(await self._in_store(self._store.streams))
         taken: Counter[str] = Counter()
         now_s = self._now_s()
         for measurement, fields in books.FIELDS.items():
             span = (now_s - KEEP_S, now_s + DAY_S)
             found: Tallies = await self._ask(self._uplink.tally, measurement, fields, *span)
-            for day in sorted({hour_s // DAY_S * DAY_S for _, hour_s in found}):
-                rows = await self._ask(self._uplink.read, measurement, day, day + DAY_S)
+            ours = [hour_s for tags, hour_s in found if dict(tags).get("node") in self._nodes]
+            for start_s in sorted({hour_s // PORTION_S * PORTION_S for hour_s in ours}):
+                rows = await self._ask(self._uplink.read, measurement, start_s, start_s + PORTION_S)
                 taken[measurement] += await self._in_store(adoption.take, self._store, measurement, rows, self._nodes, now_s)
-        await self._in_store(adoption.finish, self._store)
+        await self._in_store(adoption.finish, self._store, now_s)
         if taken:
             _log.info("books adopted from the server", **taken)
-        return bool(taken)
+        return has_streams or taken.total() > 0
 
     # -- again and again
 
     async def run(self) -> None:
         await asyncio.sleep(min(FIRST_S, self._period_s))
         while True:
-            try:
-                await self.round()
-            except StoreError as error:
-                _log.error("audit not done", problem=error.line())
+            await self.round()
             await asyncio.sleep(self._period_s)
 
     async def round(self) -> Audited:
-        """Everything that the server should have, once."""
-        now_s = self._now_s()
-        oldest_s = max(now_s - self._kept_s, await self._in_store(books.oldest, self._store, now_s))
-        self._rounds += 1
-        found = Audited(now_s, oldest_s, self._rounds)
-        end_s = now_s - SETTLED_S
+        """Everything that the server should have, once. Whoever asks meanwhile gets a round of his own after this one."""
+        async with self._one_at_a_time:
+            now_s = self._now_s()
+            self._rounds += 1
+            found = Audited(now_s, now_s, self._rounds)
+            try:
+                await self._go_round(found)
+            except StoreError as error:
+                found.unread, found.exit_code = error.line(), error.exit_code
+            self._say(found)
+            self.last = found
+            self._report(found)
+            return found
+
+    async def _go_round(self, found: Audited) -> None:
+        # From a full hour on: of the hour in which the oldest minutes have just been forgotten, nothing can be said.
+        kept_from_s = -(-(found.at_s - self._kept_s) // HOUR_S) * HOUR_S
+        found.from_s = oldest_s = max(kept_from_s, await self._in_store(books.oldest, self._store, found.at_s))
+        for tried in [tried for tried in self._tries if tried[1][1] < kept_from_s]:
+            del self._tries[tried]
+        end_s = found.at_s - SETTLED_S
         while end_s > oldest_s:
             span = (max((end_s - 1) // DAY_S * DAY_S, oldest_s), end_s)
             if not found.unread:
                 await self._compare(span, found)
             await self._in_store(books.write_ledger, self._store, span[0] // HOUR_S * HOUR_S, end_s // HOUR_S * HOUR_S)
             end_s = span[0]
-        self._say(found)
-        self.last = found
-        self._report(found)
-        return found
 
     async def _compare(self, span: tuple[int, int], found: Audited) -> None:
         try:
@@ -140,37 +169,33 @@ class Auditing:
                 server: Tallies = await self._ask(self._uplink.tally, measurement, fields, *span)
                 audited, differing = await self._in_store(books.settle, self._store, measurement, span, before, server)
                 found.audited += audited
-                self._forget_tries(measurement, span, differing)
                 found.checked += sum(book.tally.points for book in before.values())
-                await self._mend(measurement, span, [key for key in differing if self._is_ours(key)], found)
+                found.waiting += sum(book.waiting for book in before.values())
+                for key in {key for key, book in before.items() if not book.waiting} - set(differing):
+                    self._tries.pop((measurement, key), None)
+                ours = [key for key in differing if key in before or dict(key[0]).get("node") in self._nodes]
+                await self._mend(measurement, span, ours, found)
         except UplinkError as error:
             found.unread, found.exit_code = error.line(), error.exit_code
-
-    def _forget_tries(self, measurement: str, span: tuple[int, int], differing: Sequence[Key]) -> None:
-        # An hour that is whole again may be lost again, and be repaired as often.
-        for tried in [tried for tried in self._tries if tried[0] == measurement and tried[1] not in differing]:
-            if span[0] <= tried[1][1] < span[1]:
-                del self._tries[tried]
-
-    def _is_ours(self, key: Key) -> bool:
-        return dict(key[0]).get("node") in self._nodes
 
     async def _mend(self, measurement: str, span: tuple[int, int], keys: Sequence[Key], found: Audited) -> None:
         for hour_s in sorted({hour_s for _, hour_s in keys}):
             here = (max(span[0], hour_s), min(span[1], hour_s + HOUR_S))
+            before = await self._in_store(books.tally, self._store, measurement, *here)
             rows: list[Row] = await self._ask(self._uplink.read, measurement, *here)
             of_hour = [key for key in keys if key[1] == hour_s]
             is_rest = self._rounds % RARELY != 0
             hopeless = [key for key in of_hour if is_rest and self._tries[measurement, key] >= TRIES]
             hopeful = [key for key in of_hour if key not in hopeless]
-            holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, rows, QUEUED)
-            lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, rows, SENT)
+            audited, holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, before, rows, QUEUED)
+            there, lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, before, rows, SENT)
+            found.audited += audited + there
             self._tries.update((measurement, (hole.tags, hole.hour_s)) for hole in holes if hole.points)
             found.holes += holes
             found.lasting += sum(hole.points for hole in lasting)
 
     def _say(self, found: Audited) -> None:
-        for hole in found.holes[:20]:
+        for hole in [hole for hole in found.holes if hole.points][:20]:
             about = {**dict(hole.tags), "hour": hole.hour_s, "points": hole.points, "people": hole.people, "unknown": hole.unknown}
             _log.warning("missing on the server, sent again", measurement=hole.measurement, **about)
         if found.unread:
@@ -180,7 +205,13 @@ class Auditing:
         _log.info("audit", checked=found.checked, audited=found.audited, missing=found.missing)
 
     async def _ask(self, question: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, question, *arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, question, *arguments)
+        except UplinkError:
+            raise
+        except Exception as error:  # a mistake of ours, and no reason to stop counting
+            _log.exception("uplink failed", problem=repr(error))
+            raise UplinkError("query-failed", url=self._uplink.address, found=type(error).__name__) from error
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -27,8 +27,9 @@ class Hole:
 
 @dataclass(slots=True)
 class Audited:
-    """What a round found. `missing` points were sent again, `lasting` ones were not there after TRIES repairs; `unread` says why
-    the server could not be asked, empty where it was, and `exit_code` what a command ends with then."""
+    """What a round found. `missing` points were sent again, `lasting` ones were not there after TRIES repairs, `waiting` ones have
+    still to be sent, and their hours to be judged; `unread` says why the server could not be asked, empty where it was, and
+    `exit_code` what a command ends with then."""
 
     at_s: int
     from_s: int = 0
@@ -37,6 +38,7 @@ class Audited:
     audited: int = 0
     holes: list[Hole] = field(default_factory=list)
     lasting: int = 0
+    waiting: int = 0
     unread: str = ""
     exit_code: int = 0
 
@@ -54,8 +56,8 @@ class Audited:
         people = sum(hole.people for hole in self.holes)
         return {
             "at_s": self.at_s, "round": self.round, "from_s": self.from_s, "checked": self.checked, "audited": self.audited,
-            "missing": self.missing, "people": people, "lasting": self.lasting, "unread": self.unread or None,
-            "exit_code": self.exit_code, "holes": holes,
+            "missing": self.missing, "people": people, "lasting": self.lasting, "waiting": self.waiting,
+            "unread": self.unread or None, "exit_code": self.exit_code, "holes": holes,
         }  # fmt: skip
 
 

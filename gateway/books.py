@@ -4,7 +4,8 @@ Theory of operation
     A server's answer and the books are two sums over the same hour. The books' sum is taken before the server is asked and again
     when its answer is there: where the two differ, or something waits, the hour is at work, and judged in the next round.
     Equal sums settle the hour: everything sent in it is audited. Where they differ, the points of that hour are compared one
-    by one, and what the server lacks waits to be sent again, as it is then.
+    by one: what is there is audited, so that a dead letter or a point of somebody else holds up nobody, and what the server
+    lacks waits to be sent again, as it is then.
     The ledger says for each hour where its people are: delivered = audited, unaudited = sent and not read back, held = waiting
     or refused, suppressed = not to be published. Their sum is counted.
 """
@@ -66,8 +67,13 @@ def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key,
 
 
 def oldest(store: Store, now_s: int) -> int:
-    """When the books begin: the start of their oldest bin, now where there is none."""
-    return store.read("SELECT coalesce(min(start), ?) FROM bins", (now_s,))[0][0]
+    """When the books begin: the time of their oldest point that is read back, now where there is none."""
+    facts = ", ".join(f"'{name}'" for name in FIELDS)
+    oldest_of = (
+        "SELECT min(start) AS time FROM bins UNION ALL SELECT min(start) FROM climate "
+        f"UNION ALL SELECT min(time) FROM facts WHERE measurement IN ({facts})"
+    )
+    return store.read(f"SELECT coalesce(min(time), ?) FROM ({oldest_of})", (now_s,))[0][0]
 
 
 def _tally_of_facts(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:
@@ -109,31 +115,39 @@ def settle(
 
 
 def mend(
-    store: Store, measurement: str, keys: Iterable[Key], span: tuple[int, int], rows: Iterable[Row], state: int = QUEUED
-) -> list[Hole]:
-    """Compares hours point by point; what the server lacks gets `state`. An hour in which all is there is no hole."""
+    store: Store, measurement: str, keys: Iterable[Key], span: tuple[int, int], before: Mapping[Key, Book], rows: Iterable[Row],
+    state: int = QUEUED,
+) -> tuple[int, list[Hole]]:
+    """Compares hours point by point, (points that are audited now, holes): what the server lacks gets `state`. `before` is the
+    tally of the span from before its rows were read; an hour at work is left alone. An hour in which all is there is no hole."""
     found = {(tags_of(row.tags), row.time_s): row.fields for row in rows}
-    wanted = set(keys)
     holes: dict[Key, Hole] = {}
     known: set[tuple[Tags, int]] = set()
     lacking: list[_Stored] = []
+    there: list[_Stored] = []
     with store.transaction():
+        now = tally(store, measurement, *span)
+        wanted = {key for key in keys if before.get(key) == now.get(key) and not (key in now and now[key].waiting)}
         for hour_s in sorted({hour_s for _, hour_s in wanted}):
             for point in _stored(store, measurement, max(span[0], hour_s), min(span[1], hour_s + HOUR_S)):
                 key = (point.tags, hour_s)
                 known.add((point.tags, point.time_s))
-                if key not in wanted or point.state not in (SENT, AUDITED) or _is_there(point, found):
+                if key not in wanted or point.state not in (SENT, AUDITED):
+                    continue
+                if _is_there(point, found):
+                    there += [point] if point.state == SENT else []
                     continue
                 lacking.append(point)
                 hole = holes.get(key) or Hole(measurement, point.tags, hour_s, 0, 0, 0)
                 holes[key] = replace(hole, points=hole.points + 1, people=hole.people + point.people)
         _set_state(store, measurement, lacking, state)
+        _set_state(store, measurement, there, AUDITED)
     for tags, time_s in found.keys() - known:
         key = (tags, time_s // HOUR_S * HOUR_S)
         if key in wanted:
             hole = holes.get(key) or Hole(measurement, tags, key[1], 0, 0, 0)
             holes[key] = replace(hole, unknown=hole.unknown + 1)
-    return [holes[key] for key in sorted(holes)]
+    return len(there), [holes[key] for key in sorted(holes)]
 
 
 @dataclass(frozen=True, slots=True)

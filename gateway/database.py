@@ -11,8 +11,9 @@ from typing import Any
 from gateway.errors import StoreDamaged, StoreError
 from gateway.tables import PAGE_B, TABLES, VERSION, check_of
 
-SQL_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what a statement may raise
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or column that should be there is not
+
+Failure = (sqlite3.Error, UnicodeDecodeError)  # the latter where SQLite's complaint quotes bytes that are no text
 
 
 class Database:
@@ -28,11 +29,11 @@ class Database:
         """Also after `close`, when another file stands at the path."""
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
+        except Failure as error:
             raise self._blame(error) from error
         try:
             self._set_up()
-        except SQL_ERRORS as error:
+        except Failure as error:
             self.close()
             raise self._blame(error) from error
         except StoreError:
@@ -44,6 +45,7 @@ class Database:
         self._db.execute(f"PRAGMA page_size = {PAGE_B}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA temp_store = MEMORY")  # an audit sorts a day at a time: in files that would be most of what is written
         self._have_tables()
 
     def _have_tables(self) -> None:
@@ -54,7 +56,7 @@ class Database:
             raise self.broken(f"tables of version {version}")
         self._db.executescript(TABLES)
 
-    def _blame(self, error: Exception) -> StoreError:
+    def _blame(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         blamed = disk_error(self.path, error)
         self.is_damaged = self.is_damaged or isinstance(blamed, StoreDamaged)
         return blamed
@@ -66,7 +68,7 @@ class Database:
         """All rows of a query that changes nothing."""
         try:
             return self._db.execute(query, values).fetchall()
-        except SQL_ERRORS as error:
+        except Failure as error:
             raise self._blame(error) from error
 
     def whole(self, row: Sequence[Any]) -> Sequence[Any]:
@@ -91,7 +93,7 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._rolled_back()
-            if isinstance(error, SQL_ERRORS):
+            if isinstance(error, Failure):
                 raise self._blame(error) from error
             raise
 
@@ -116,12 +118,11 @@ class Database:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES(?,?)", (name, value))
 
 
-def disk_error(path: Path, error: Exception) -> StoreError:
+def disk_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     """What SQLite says, as an error that says what to do."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL") or "full" in str(error):
         return StoreError("store-full", path=path)
-    # A text that is none is Python's own complaint, without a name; so is a message of SQLite's that quotes one.
-    if name.startswith(_DAMAGE) or "UTF-8" in str(error) or isinstance(error, UnicodeDecodeError):
+    if name.startswith(_DAMAGE) or "utf-8" in str(error).lower():  # a text that is none: Python's own complaint, without a name
         return StoreDamaged("store-broken", path=path, found=error)
     return StoreError("store-unusable", path=path, found=error)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import streetwire
-from gateway.model import Gap, NodeNow, Stream, node_name
+from gateway.model import Gap, Heard, NodeNow, Stream, node_name
 
 _TOTALS = streetwire.TOTAL_MASK + 1
-_COUNTS = ("resets", "frames_lost", "heap_free_b")
+_COUNTS = ("resets", "frames_lost", "heap_free_b", "sensor_faults")
 
 
 def nodes_now(streams: Iterable[Stream], silences: Mapping[int, Gap]) -> list[NodeNow]:
@@ -42,18 +42,17 @@ def minus(a: int, b: int) -> int:
 
 def health(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
     """What a live message tells of the node, for people to see."""
-    faults = {name: value for id_, value in message.objects if id_ == streetwire.ID_OF[name := "sensor_faults"]}
-    return status_fields(stream, message) | faults
-
-
-def status_fields(stream: Stream, message: streetwire.Live) -> dict[str, int | float | str]:
-    """The fields of `node_status` that a live message brings."""
     values = dict(message.objects)
-    fields: dict[str, int | float | str] = {"uptime_s": message.uptime_s, "boot": message.boot}
-    fields |= {name: values[streetwire.ID_OF[name]] for name in _COUNTS if streetwire.ID_OF[name] in values}
+    told: dict[str, int | float | str] = {"uptime_s": message.uptime_s, "boot": message.boot}
+    told |= {name: values[streetwire.ID_OF[name]] for name in _COUNTS if streetwire.ID_OF[name] in values}
     if streetwire.ID_OF["battery_v"] in values:
-        fields["battery_mv"] = values[streetwire.ID_OF["battery_v"]]
+        told["battery_mv"] = values[streetwire.ID_OF["battery_v"]]
     if stream.passport is not None:
-        fields["fw"] = stream.passport.firmware
-        fields["passport"] = f"{stream.passport.kit} {stream.passport.platform}"
-    return fields
+        told["fw"] = stream.passport.firmware
+        told["passport"] = f"{stream.passport.kit} {stream.passport.platform}"
+    return told
+
+
+def status_fields(heard: Heard) -> dict[str, int | float | str]:
+    """The fields of `node_status` among what was told last."""
+    return {name: value for name, value in heard.health.items() if name != "sensor_faults"}

@@ -68,7 +68,7 @@ def prove(
     before = max(olds, key=lambda old: old.last_bin, default=stream)
     last_bin = before.last_bin
     for old in olds:
-        last = [state for state in unsettled_boots(old) if state.epoch_ms]
+        last = [state for state in unsettled_boots(old) if _is_over(state, place)]
         effects += _settle(old, last, place, MINUTE_S * len(last), "wiped", received)
     ended = ended_boots(stream, record.boot)
     effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
@@ -100,6 +100,12 @@ def _settle(
     return effects
 
 
+def _is_over(state: BootState, place: Place) -> bool:
+    """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival."""
+    known_ms = state.epoch_ms + max(state.end_uptime_s, state.live_uptime_s) * 1000
+    return state.epoch_ms > 0 and known_ms <= (place.bin_start + PERIOD_S + MARGIN_S) * 1000
+
+
 def _note(loss: Loss) -> Note:
     about = {"node": node_name(loss.node), "reason": loss.reason, "people": loss.people, "bound": loss.bound}
     return Note("warning", "people lost", about)
@@ -107,9 +113,9 @@ def _note(loss: Loss) -> Note:
 
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
-    if stream.adopted_s and not stream.watermark:
-        return 0, 0  # another store has kept the books so far: the totals begin here
     known = stream.boots.get(record.boot)
+    if 0 < stream.adopted_s >= stream.last_bin and not (known and known.end_uptime_s):
+        return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS

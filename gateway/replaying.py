@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import streetwire
-from gateway.model import Accept, CountBin, Salvage, Series
+from gateway.model import Accept, CountBin, Salvage, Series, node_name, node_number
 from gateway.store import Store
 
 PORTION = 5_000
@@ -27,7 +27,8 @@ class Replayed:
 
 
 def replay(source: Store, into: Store) -> Replayed:
-    """`into` is an empty store. A bin of which older records have been forgotten is not compared."""
+    """`into` is an empty store. A bin of which older records have been forgotten is not compared, nor one that was thinned, nor
+    one of a time in which another store kept the books."""
     received, last = 0, 0
     while rows := source.read("SELECT * FROM received WHERE id > ? ORDER BY id LIMIT ?", (last, PORTION)):
         for committed_s, some in groupby(rows, key=lambda row: row[1]):
@@ -36,9 +37,14 @@ def replay(source: Store, into: Store) -> Replayed:
     bins = {(bin_.series, bin_.start_s): bin_ for bin_ in into.count_bins_since(0)}
     different = []
     compared = 0
+    adopted = {(node_name(stream.node), stream.incarnation): stream.adopted_s for stream in source.streams()}
     for became in bins.values():
         was = source.count_bin(became.series, became.start_s)
-        if was is None or (was.rev > became.rev and _may_begin_before(source, was.series, was.start_s)):
+        if was is None or was.period_s != became.period_s:
+            continue
+        if became.start_s <= adopted.get((became.series.node, became.incarnation), 0):
+            continue
+        if was.rev > became.rev and _may_begin_before(source, was.series, was.start_s):
             continue
         compared += 1
         if was != became:
@@ -48,7 +54,7 @@ def replay(source: Store, into: Store) -> Replayed:
 
 def _may_begin_before(source: Store, series: Series, start_s: int) -> bool:
     # Whether the first record of this bin may be one of those that have been forgotten.
-    ((oldest,),) = source.read("SELECT coalesce(min(bin_start), 0) FROM received WHERE node = ?", (int(series.node[3:], 16),))
+    ((oldest,),) = source.read("SELECT coalesce(min(bin_start), 0) FROM received WHERE node = ?", (node_number(series.node),))
     return start_s <= oldest
 
 

@@ -92,7 +92,7 @@ _SHAPES = {  # types of the columns, and whether the row has an id of its own ->
     ("nttitiii", True): "facts",
     ("nttti", True): "series",
     ("tttii", False): "series again",
-    ("iiiiitii", False): "passports",
+    ("iiiiitiii", False): "passports",
 }
 
 
@@ -104,7 +104,7 @@ def _of(table: str, values: list[Value], row_id: int | None) -> Row | None:
     if table == "facts":
         return Row(table, (row_id, *values[1:])) if check_of(*values[1:6]) == crc else None
     if table == "passports":
-        key = (values[0], values[1], values[5])
+        key, crc = (values[0], values[1], values[5]), values[7]
         return Row(table, (*key, crc)) if check_of(*key) == crc else None
     names, (crc, id_) = (values[1:4], (crc, row_id)) if table == "series" else (values[:3], values[3:])
     return Row("series", (id_, *names, crc)) if check_of(id_, *names) == crc else None

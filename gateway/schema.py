@@ -31,35 +31,47 @@ def measurements() -> dict[str, dict[str, Any]]:
 
 def check(point: Point) -> None:
     """SchemaError unless measurement, tags, fields and types are exactly what the schema says."""
-    table = measurements().get(point.measurement)
-    if table is None:
-        raise SchemaError(f"measurement {point.measurement!r} is not in the schema")
-    if list(point.tags) != table["tags"]:
-        raise SchemaError(f"{point.measurement}: found tags {list(point.tags)}, expected {table['tags']}")
-    fields = table["fields"]
+    types = tuple(map(type, point.fields.values()))
+    _check_shape(point.measurement, tuple(point.tags), tuple(point.fields), types)
     for name, value in point.fields.items():
-        if name not in fields:
-            raise SchemaError(f"{point.measurement}: field {name!r} is not in the schema")
-        wanted = _TYPES[fields[name]["type"]]
-        if type(value) is not wanted:
-            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected {fields[name]['type']}")
-        if isinstance(value, float) and not -1e300 < value < 1e300:
-            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected a finite number")
-        if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        if type(value) is int and not -_INT64 <= value < _INT64:
             raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected 64 bits")
+        if type(value) is float and not -1e300 < value < 1e300:
+            raise SchemaError(f"{point.measurement}.{name}: found {value!r}, expected a finite number")
     if type(point.time_s) is not int or point.time_s < 0:
         raise SchemaError(f"{point.measurement}: found time {point.time_s!r}, expected seconds since 1970")
-    missing = [name for name, row in fields.items() if name not in point.fields and not row.get("optional")]
+
+
+@lru_cache(maxsize=256)
+def _check_shape(measurement: str, tags: tuple[str, ...], names: tuple[str, ...], types: tuple[type, ...]) -> None:
+    # Remembered, since nearly all points have the shape of one before; a refusal is not.
+    table = measurements().get(measurement)
+    if table is None:
+        raise SchemaError(f"measurement {measurement!r} is not in the schema")
+    if list(tags) != table["tags"]:
+        raise SchemaError(f"{measurement}: found tags {list(tags)}, expected {table['tags']}")
+    fields = table["fields"]
+    for name, found in zip(names, types, strict=True):
+        if name not in fields:
+            raise SchemaError(f"{measurement}: field {name!r} is not in the schema")
+        if found is not _TYPES[fields[name]["type"]]:
+            raise SchemaError(f"{measurement}.{name}: found {found.__name__}, expected {fields[name]['type']}")
+    missing = [name for name, row in fields.items() if name not in names and not row.get("optional")]
     if missing:
-        raise SchemaError(f"{point.measurement}: fields {missing} are missing")
+        raise SchemaError(f"{measurement}: fields {missing} are missing")
 
 
 def render(point: Point) -> bytes:
     """One line of line protocol, second precision, without its newline. SchemaError where `check` says so."""
     check(point)
-    tags = "".join(f",{key}={_tag(value)}" for key, value in point.tags.items())
-    fields = ",".join(f"{key}={_field(value)}" for key, value in point.fields.items())
-    return f"{point.measurement}{tags} {fields} {point.time_s}".encode()
+    series = _series(point.measurement, tuple(point.tags.items()))
+    fields = ",".join([f"{key}={_field(value)}" for key, value in point.fields.items()])
+    return f"{series} {fields} {point.time_s}".encode()
+
+
+@lru_cache(maxsize=4096)
+def _series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
+    return measurement + "".join(f",{key}={_tag(value)}" for key, value in tags)
 
 
 def tags_of(measurement: str, known: Mapping[str, str]) -> dict[str, str]:

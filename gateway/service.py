@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 import streetwire
-from gateway import adoption, audits, healing, keeping, pipeline, wishes
+from gateway import adoption, audits, healing, keeping, moments, pipeline, wishes
 from gateway.auditing import Audited, Auditing
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver
@@ -49,7 +49,9 @@ QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
 WISHES_S = 1.0
+CLOCK_S = 0.2  # between two looks whether the time is known
 PATIENCE_S = 120  # so long a new store waits for what the server has
+GLANCE_S = 3  # so long one that has run before waits to learn whether it is older than what it published
 STOP_S = 5
 PAGE_AFTER_S = 0.3
 PAGE_EVERY_S = 1.0
@@ -116,7 +118,7 @@ class Service:
             probe = getattr(driver, "probe", None)
             if probe is not None:
                 probe()
-        if self._auditing is None or not await self._in_store(adoption.is_due, self._store):
+        if self._auditing is None:
             self._may_accept.set()
         await self._adopt_store(is_new=True)
         if self._sending is None:
@@ -138,11 +140,12 @@ class Service:
         stopping = asyncio.create_task(self._stopping.wait())
         await self._bring_page()
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        may_publish = self._sending is not None and self._sending.may_publish.is_set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._systemd.stopping()
-        await self._close()
+        await self._close(may_publish)
         for task in done - {stopping}:
             task.result()  # a task that ended by itself has failed: its error is the reason
 
@@ -151,26 +154,31 @@ class Service:
             self._is_renewed.clear()
             await self._adopt_from_server(auditing)
             sending.may_publish.set()
+            await asyncio.sleep(0)  # what an earlier run has left goes first
+            self._may_accept.set()
             reading = asyncio.create_task(auditing.run())
             renewed = asyncio.create_task(self._is_renewed.wait())
             try:
                 done, _ = await asyncio.wait([reading, renewed], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                sending.may_publish.clear()  # a store that was made anew asks the server first
                 reading.cancel()
                 renewed.cancel()
+            sending.may_publish.clear()  # a store that was made anew asks the server first
             if reading in done:
                 reading.result()
 
     async def _adopt_from_server(self, auditing: Auditing) -> None:
-        # A new store accepts nothing before it knows what an earlier one has published; but no server may stop the counting.
-        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._may_accept.set)
+        # A store accepts nothing before it knows what another one has published; but no server may stop the counting. What a
+        # server has is asked for by time.
+        while self._now_s() < EARLIEST_S:
+            await asyncio.sleep(CLOCK_S)
+        is_due = await self._in_store(adoption.is_due, self._store)
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S if is_due else GLANCE_S, self._may_accept.set)
         try:
             if await auditing.prepare():
                 async with self._booking:
                     await self._adopt_store()
                 await self._rebuild_windows()
-            self._may_accept.set()
         finally:
             patience.cancel()
 
@@ -182,7 +190,6 @@ class Service:
             _log.error("audit not kept", problem=str(error))
 
     async def _grant_wishes(self, sending: Sending, auditing: Auditing) -> None:
-        await sending.may_publish.wait()
         while True:
             await asyncio.sleep(WISHES_S)
             for wish in wishes.take(self._config.gateway.state_dir):
@@ -234,11 +241,12 @@ class Service:
     # -- intake
 
     async def _take_in(self) -> None:
-        await self._may_accept.wait()
         while True:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
+            if any(moments.has_time(received) for received in batch):  # of what has none nothing is accepted
+                await self._may_accept.wait()
             await self._take(batch)
 
     async def _take(self, batch: Sequence[Received]) -> None:
@@ -422,7 +430,7 @@ class Service:
         self._pipeline.advance(now_s)
         self._pipeline.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
 
-    async def _close(self) -> None:
+    async def _close(self, may_publish: bool) -> None:
         if self._page is not None:
             await asyncio.to_thread(self._page.close)
         rest = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
@@ -431,7 +439,7 @@ class Service:
                 await self._adopt_store()  # a commit that the stop has cut off may have happened or not
                 if rest and self._may_accept.is_set():
                     await self._take(rest)
-                if self._sending is not None and self._sending.may_publish.is_set():
+                if self._sending is not None and may_publish:
                     await self._sending.send_batch()
         except (TimeoutError, StoreError) as error:
             _log.warning("stopped with work left; it is kept", problem=str(error))

@@ -51,6 +51,7 @@ from gateway.proofs import Place
 FUTURE_S = 120  # a node's clock may lead the gateway's by this much
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300
+STATUS_WAITS_S = 60  # for a record to go with
 SILENT_S = 900
 PATIENCE_MS = 3_600_000  # a record from the future is refused for so long
 RIVAL_MS = 120_000
@@ -124,10 +125,12 @@ class Session:
     def check_silence(self, now_s: int) -> list[Effect]:
         """Call once a minute: a gap for every node that has delivered nothing for a quarter of an hour."""
         effects: list[Effect] = []
-        known_until: dict[int, int] = {}
+        newest: dict[int, Stream] = {}
         for stream in self._streams.values():
-            known_until[stream.node] = max(known_until.get(stream.node, 0), _known_until(stream))
-        for node, start in known_until.items():
+            if stream.last_bin >= newest.get(stream.node, stream).last_bin:
+                newest[stream.node] = stream
+        for node, stream in newest.items():
+            start = _known_until(stream)
             if not start:
                 continue
             site = self._rules.site_of(node_name(node), start)
@@ -186,13 +189,20 @@ class Session:
         # Clocks may step back: then the time is due at once.
         if not 0 <= received.received_ms - stream.told_time_ms < TIME_EVERY_MS:
             effects += self._time(stream, received)
-        now_s = received.received_ms // 1000
-        site = self._rules.site_of(node_name(stream.node), now_s)
-        if not 0 <= now_s - stream.told_status_s < STATUS_EVERY_S and site is not None:
-            stream.told_status_s = now_s
-            effects.append(stream.boots[message.boot])
-            effects.append(Status(site, stream.node, now_s, heard.status_fields(stream, message)))
-        return effects
+        return effects + self._status(stream, received, STATUS_EVERY_S + STATUS_WAITS_S)
+
+    def _status(self, stream: Stream, received: Received, due_s: int) -> list[Effect]:
+        # It goes with a record, which is committed anyway: a commit of its own for each node costs most of what a day writes. A
+        # live message brings it only where none comes.
+        assert stream.heard is not None  # hear() has just noted it
+        told_s = stream.heard.live_ms // 1000
+        since_s = received.received_ms // 1000 - stream.told_status_s  # clocks may step back: then it is due at once
+        site = self._rules.site_of(node_name(stream.node), told_s)
+        if told_s in (0, stream.told_status_s) or 0 <= since_s < due_s or site is None:
+            return []
+        stream.told_status_s = told_s
+        boot = stream.boots.get(stream.heard.boot)
+        return [*([boot] if boot else []), Status(site, stream.node, told_s, heard.status_fields(stream.heard))]
 
     def _record(self, stream: Stream, received: Received, message: streetwire.RecordMessage) -> list[Effect]:
         record = message.record
@@ -214,7 +224,8 @@ class Session:
         place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
-        return [*effects, *self._accept(stream, record, place, q, received), self._ack(stream, received)]
+        effects += self._accept(stream, record, place, q, received)
+        return [*effects, *self._status(stream, received, STATUS_EVERY_S - PERIOD_S // 2), self._ack(stream, received)]
 
     def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
         def site_at(at_s: int) -> str:

@@ -42,7 +42,7 @@ from gateway.model import (
     node_name,
 )
 from gateway.outbox import Outbox
-from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, check_of
+from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
@@ -86,7 +86,8 @@ class Store(Outbox):
     def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str]) -> None:
         with self.transaction():
             self.keep_fact("gateway_status", {"gateway": gateway}, now_s, fields)
-            self.put_note("told_s", now_s)
+            told_s = self.noted("told_s")  # a clock that is put back has told later times; one that was a day ahead has not
+            self.put_note("told_s", max(told_s, now_s) if told_s < now_s + 86_400 else now_s)
 
     def _accept(self, effect: Accept, now_s: int) -> CountBin | None:
         record = effect.record
@@ -120,11 +121,13 @@ class Store(Outbox):
         mark = (effect.incarnation, effect.record.seq)
         if known is not None and known.incarnation == mark[0] and known.seq >= mark[1]:
             return True
+        if known is not None and not known.incarnation and not known.seq:  # read back from before bins named their records
+            return True
         if not effect.q & (Q_TIME_HELD | Q_TIME_UNKNOWN):
             return False
         near = (self.series_id(series), *mark, effect.bin_start - REPLACED_S, effect.bin_start + REPLACED_S)
-        query = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq=? AND start BETWEEN ? AND ?"
-        return bool(self._db.execute(query, near).fetchone())
+        query = "SELECT 1 FROM bins WHERE series=?1 AND incarnation=?2 AND ?3 BETWEEN seq - rev AND seq AND start BETWEEN ?4 AND ?5"
+        return bool(self._db.execute(query, near).fetchone())  # a bin has grown by one record with each revision
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()
@@ -209,7 +212,17 @@ class Store(Outbox):
         tags = {"site": gap.site, "node": node_name(gap.node), "reason": gap.reason}
         fields = {"until": gap.until_s, "bound": gap.bound, "resolved": gap.resolved_s}
         self.keep_fact("gaps", tags, gap.start_s, fields)
-        if gap.bound < 0:  # still open
+        self._keep_open(gap)
+
+    def keep_silence(self, gap: Gap) -> None:
+        """A gap that is known already, still open or ended. Within a transaction."""
+        if gap.bound < 0:
+            self._keep_open(gap)
+        else:
+            self._keep_gap(gap)
+
+    def _keep_open(self, gap: Gap) -> None:
+        if gap.bound < 0:
             row = (gap.node, json.dumps(asdict(gap)))
             self._db.execute("INSERT OR REPLACE INTO silences VALUES(?,?,?)", (*row, check_of(*row)))
         else:
@@ -228,7 +241,10 @@ class Store(Outbox):
     def streams(self) -> list[Stream]:
         """What the session knew at the last commit."""
         streams = {}
-        for node, incarnation, watermark, last_bin, last_boot, passport, adopted, crc in self.read("SELECT * FROM streams"):
+        query = f"SELECT *, {MARK_OF_STREAM} FROM streams"
+        for node, incarnation, watermark, last_bin, last_boot, passport, adopted, crc, mark, sum_ in self.read(query):
+            if mark != sum_:
+                raise self.broken(f"stream {node_name(node)}")
             known = Passport(**json.loads(self.whole((node, incarnation, passport, crc))[2])) if passport else None
             streams[node, incarnation] = Stream(node, incarnation, watermark, last_bin, last_boot, known, adopted)
         for row in self.read("SELECT * FROM boots"):

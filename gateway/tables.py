@@ -6,7 +6,8 @@ Theory of operation
     in it but its state; SQLite notices a damaged page, but not a bit in a number.
     Tables are strict, so that SQLite's own check finds rows that stand in a table of others.
     `series` is there twice, since without it no bin is anybody's: `series_again` holds all of it on a page of its own.
-    `streams`, `boots` and `silences` are what the session knows; the check of a stream is of its passport. `received` is filled
+    `streams`, `boots` and `silences` are what the session knows; the `crc` of a stream is of its passport, its
+    `mark` of its numbers. `received` is filled
     only by choice.
 """
 
@@ -19,13 +20,19 @@ QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
 VERSION = 2
 PAGE_B = 4096  # of every store: a file whose head is gone is still read page by page
 
+# Of the numbers of a stream: a watermark that is too high would make a node forget.
+MARK_OF_STREAM = "node + 3 * incarnation + 1000003 * watermark + 17 * last_bin + 65537 * last_boot + 19 * adopted"
+_REMARK = f"UPDATE streams SET mark = {MARK_OF_STREAM} WHERE node = NEW.node AND incarnation = NEW.incarnation;"
+
 TABLES = f"""
 BEGIN;
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS streams(
     node INTEGER, incarnation INTEGER, watermark INTEGER NOT NULL DEFAULT 0, last_bin INTEGER NOT NULL DEFAULT 0,
     last_boot INTEGER NOT NULL DEFAULT -1, passport TEXT, adopted INTEGER NOT NULL DEFAULT 0,
-    crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(node, incarnation)) WITHOUT ROWID, STRICT;
+    crc INTEGER NOT NULL DEFAULT 0, mark INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(node, incarnation)) WITHOUT ROWID, STRICT;
+CREATE TRIGGER IF NOT EXISTS stream_begun AFTER INSERT ON streams BEGIN {_REMARK} END;
+CREATE TRIGGER IF NOT EXISTS stream_moved AFTER UPDATE OF watermark, last_bin, last_boot, adopted ON streams BEGIN {_REMARK} END;
 CREATE TABLE IF NOT EXISTS boots(
     node INTEGER, incarnation INTEGER, boot INTEGER, state TEXT NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY(node, incarnation, boot)) WITHOUT ROWID, STRICT;
@@ -45,7 +52,7 @@ CREATE TABLE IF NOT EXISTS climate(
     state INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS facts(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
-    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(time, measurement, tags)) STRICT;
+    rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, time, tags)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};

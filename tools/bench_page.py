@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import streetwire
-from gateway.errors import EXIT_CHECK_FAILED, EXIT_ENVIRONMENT, EXIT_OK, TrottoirError
+from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
+from tools.bench_city import BenchError
 from tools.terminal import decimal, percent, show, t
 
 VIEWERS = 10
@@ -44,12 +45,6 @@ ports = ["{folder}/port"]
 [nodes.tr-51a000]
 site = "street"
 """
-
-
-class BenchError(TrottoirError):
-    """The bench cannot run on this machine."""
-
-    exit_code = EXIT_ENVIRONMENT
 
 
 class Gateway:

@@ -127,9 +127,47 @@ def data_replay() -> int:
 def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=_whole)] = 40) -> int:
     from tools.bench_page import run_bench
 
-    if not 4 <= seconds <= 86_400:
-        raise UsageError("usage", option="--seconds", found=seconds, expected=Say("bench.range"))
+    _expect("--seconds", seconds, 4 <= seconds <= 86_400, "bench.range")
     return run_bench(seconds)
+
+
+def bench_store(*, records: Annotated[int, Parameter(help=t("help.bench-records"), converter=_whole)] = 20_000) -> int:
+    from gateway import config
+    from tools.bench_store import run_bench
+
+    _expect("--records", records, 1000 <= records <= 10_000_000, "bench.range-records")
+    return run_bench(records, config.load(shared.config))
+
+
+def bench_chain(
+    *,
+    records: Annotated[int, Parameter(help=t("help.bench-records"), converter=_whole)] = 20_000,
+    drain: Annotated[float | None, Parameter(help=t("help.bench-drain"))] = None,
+    nodes: Annotated[int, Parameter(help=t("help.bench-nodes"), converter=_whole)] = 50,
+) -> int:
+    from tools import bench_chain, bench_drain
+
+    _expect("--records", records, 1000 <= records <= 10_000_000, "bench.range-records")
+    _expect("--drain", drain, drain is None or 0 < drain <= 366, "bench.range-days")
+    _expect("--nodes", nodes, 1 <= nodes <= 256, "bench.range-nodes")
+    return bench_chain.run_bench(records, nodes) if drain is None else bench_drain.run_drain(drain, nodes)
+
+
+def bench_soak(
+    *,
+    days: Annotated[float, Parameter(help=t("help.bench-days"))] = 1.0,
+    nodes: Annotated[int, Parameter(help=t("help.bench-nodes"), converter=_whole)] = 50,
+) -> int:
+    from tools.bench_soak import run_soak
+
+    _expect("--days", days, 0 < days <= 3660, "bench.range-soak")
+    _expect("--nodes", nodes, 1 <= nodes <= 256, "bench.range-nodes")
+    return run_soak(days, nodes)
+
+
+def _expect(option: str, found: object, is_good: bool, expected: str) -> None:
+    if not is_good:
+        raise UsageError("usage", option=option, found=found, expected=Say(expected))
 
 
 def simulate(
@@ -155,6 +193,9 @@ COMMANDS = {
     "config schema": config_schema,
     "simulate": simulate,
     "bench page": bench_page,
+    "bench store": bench_store,
+    "bench chain": bench_chain,
+    "bench soak": bench_soak,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_AFTER_S = 3  # what was sent again may not show at once
 ANSWER_S = 600  # of a running gateway
+LOOKS = 20  # at what it sends again
 MAX_LINES = 50
 
 
@@ -45,12 +46,14 @@ def audit(settings: Config) -> int:
             first, last = asyncio.run(_read_back(settings))
         finally:
             ownership.release()
-    is_whole = not (last["missing"] or last["lasting"])
-    result = {**first, "repaired": is_whole and not first["unread"], "missing_after": last["missing"] + last["lasting"]}
-    show(result, "\n".join(_lines(first, last)))
-    if first["unread"]:
-        return first["exit_code"]
-    return EXIT_OK if is_whole else EXIT_CHECK_FAILED
+    still = last["missing"] + last["lasting"] + (last["waiting"] if first["missing"] else 0)
+    result = {**first, "repaired": not (still or last["unread"]), "missing_after": still}
+    if last["unread"]:
+        result |= {"unread": last["unread"], "exit_code": last["exit_code"]}
+    show(result, "\n".join(_lines(first, last, still)))
+    if last["unread"]:
+        return last["exit_code"]
+    return EXIT_CHECK_FAILED if still else EXIT_OK
 
 
 def _ask(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,17 +68,20 @@ def _ask(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             time.sleep(0.2)
         return found
 
-    first = one()
-    if not first["missing"]:
-        return first, first
-    time.sleep(SHOWN_AFTER_S)
-    return first, one()
+    first = last = one()
+    for _ in range(LOOKS):  # what is sent again takes its time, in a gateway that has more to do
+        if last["unread"] or not (last["missing"] or (first["missing"] and last["waiting"])):
+            break
+        time.sleep(SHOWN_AFTER_S)
+        last = one()
+    return first, last
 
 
 async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     # No gateway is running: its work is done here, in one thread.
     from gateway.auditing import Auditing
     from gateway.store import Store
+    from gateway.uplink.base import UplinkError
     from gateway.uplink.table import open_uplink
 
     async def in_store(work: Any, *arguments: Any) -> Any:
@@ -94,7 +100,11 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
         keep = partial(audits.keep, folder)
         auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, keep)
         with closing(sending), closing(auditing):
-            await auditing.prepare()
+            try:
+                await auditing.adopt()
+            except UplinkError as error:  # who cannot be read is not sent to either: that is for the gateway to decide
+                unread = audits.Audited(now_s(), now_s(), unread=error.line(), exit_code=error.exit_code).as_data()
+                return unread, unread
             await _send_all(sending)
             first = (await auditing.round()).as_data()
             if not first["missing"]:
@@ -112,9 +122,9 @@ async def _send_all(sending: Sending) -> None:
         await asyncio.sleep(SHOWN_AFTER_S)
 
 
-def _lines(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
-    if first["unread"]:
-        return [t("data.unread", reason=first["unread"])]
+def _lines(first: dict[str, Any], last: dict[str, Any], still: int) -> list[str]:
+    if last["unread"]:
+        return [t("data.unread", reason=last["unread"])]
     about = {"checked": first["checked"], "from": _utc(first["from_s"]), "to": _utc(first["at_s"])}
     lines = [t("data.compared", **about)]
     for hole in first["holes"][:MAX_LINES]:
@@ -122,10 +132,10 @@ def _lines(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
         lines.append(t("data.hole" if hole["points"] else "data.unknown", **words))
     if len(first["holes"]) > MAX_LINES:
         lines.append(t("data.more", hours=len(first["holes"]) - MAX_LINES))
-    if not first["missing"]:
+    if still:
+        lines.append(t("data.lasting", points=still))
+    elif not first["missing"]:
         lines.append(t("data.whole"))
-    elif last["missing"] + last["lasting"]:
-        lines.append(t("data.lasting", points=last["missing"] + last["lasting"]))
     else:
         lines.append(t("data.repaired", points=first["missing"], people=first["people"]))
     return lines

@@ -6,10 +6,11 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gateway import rebuild
+from gateway import healing, rebuild
 from gateway.errors import StoreDamaged, StoreError
 from gateway.healing import heal, open_store
 from gateway.model import Q_SIMULATED, Gap, Loss, Passport, Status
@@ -148,6 +149,20 @@ def test_a_whole_store_is_left_alone(tmp_path):
     assert people(store) == EVERYBODY
     store.close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_a_complaint_that_quotes_bytes_which_are_no_text_is_damage_too(tmp_path, monkeypatch):
+    def complain(*_):
+        return b"\xa0".decode()
+
+    path = store_at(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(healing, "_is_whole", complain)
+        store, healed = open_store(path, False, T0)
+    assert healed is not None
+    monkeypatch.setattr(store, "_db", SimpleNamespace(execute=complain))
+    with pytest.raises(StoreDamaged):
+        store.read("anything")
 
 
 # -- what is kept

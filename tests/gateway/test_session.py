@@ -274,13 +274,29 @@ def test_a_clock_that_went_back_does_not_stop_the_time_nor_the_status(desk):
     assert len(of_kind(effects, Status)) == 1
 
 
-def test_status_every_five_minutes_with_what_the_node_told(desk):
+def test_status_goes_with_a_record_every_five_minutes(desk):
+    effects = {}
+    for n in range(1, 17):
+        for second in range(0, 60, 10):
+            at_s = 60 * n + second
+            effects[at_s] = of_kind(desk.hear(live(uptime_s=at_s), T0 + at_s), Status)
+        effects[60 * n + 61] = of_kind(desk.hear(minute(n, T0 + 60 * n), T0 + 60 * n + 61), Status)
+    told = {at_s: found[0].at_s - T0 for at_s, found in effects.items() if found}
+    assert told == {60: 60, 361: 350, 661: 650, 961: 950}  # the first one waits for nothing
+
+
+def test_an_old_status_is_not_told_again_with_records_alone(desk):
+    desk.hear(live(uptime_s=5), T0 + 5)
+    assert not [n for n in range(1, 16) if of_kind(desk.hear(minute(n, T0 + 60 * n), T0 + 60 * n + 61), Status)]
+
+
+def test_without_records_a_live_message_brings_the_status_after_six_minutes(desk):
     objects = [(streetwire.ID_OF["resets"], 3), (streetwire.ID_OF["heap_free_b"], 50_000), (streetwire.ID_OF["battery_v"], 3700)]
     told = [s for s in range(0, 900, 10) if of_kind(desk.hear(live(5, s, objects=objects), T0 + s), Status)]
-    assert told == [0, 300, 600]
-    status = of_kind(desk.hear(live(5, 900, objects=objects), T0 + 900), Status)[0]
+    assert told == [0, 360, 720]
+    status = of_kind(desk.hear(live(5, 1080, objects=objects), T0 + 1080), Status)[0]
     assert status.fields == {
-        "uptime_s": 900, "boot": 5, "resets": 3, "heap_free_b": 50_000, "battery_mv": 3700,
+        "uptime_s": 1080, "boot": 5, "resets": 3, "heap_free_b": 50_000, "battery_mv": 3700,
         "fw": "0.1.0", "passport": "pavement-radar esp32",
     }  # fmt: skip
 

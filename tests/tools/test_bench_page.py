@@ -8,7 +8,8 @@ import pytest
 
 from tests.real_parts import needs
 from tools import bench_page
-from tools.bench_page import BenchError, measure
+from tools.bench_city import BenchError
+from tools.bench_page import measure
 
 pytestmark = needs("pty")
 

@@ -81,6 +81,12 @@ class ServerProcess:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def cpu_s(self) -> float:
+        """Processor seconds that its threads have used; 0 where the system does not tell (other than Linux)."""
+        assert self._process is not None, "it is not running"
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(path.read_text(encoding="ascii").split()[0]) for path in threads) / 1e9
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "it is not running"
         self._process.send_signal(number)
