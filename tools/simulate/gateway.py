@@ -185,7 +185,8 @@ class Gateway:
         self._folder.mkdir(parents=True, exist_ok=True)
         store = Store(self._folder / "store.db")
         passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
-        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)], START_S)
+        state = BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)
+        store.commit([passport, state], START_S)
         store.close()
 
     # -- what can be asked of it
