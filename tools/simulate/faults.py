@@ -269,8 +269,8 @@ FAULTS: dict[str, Fault] = {
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
 NOT_DRAWN = {
-    "twin_clone", "node_wiped", "hardware_swapped", "clock_years_ahead",
-    "store_deleted", "store_corrupted", "server_wiped", "server_restored",
+    "twin_clone", "twin_other", "node_wiped", "hardware_swapped", "clock_years_ahead",
+    "store_deleted", "store_restored", "store_corrupted", "server_wiped", "server_restored",
 }  # fmt: skip
 
 

@@ -185,7 +185,8 @@ class Gateway:
         self._folder.mkdir(parents=True, exist_ok=True)
         store = Store(self._folder / "store.db")
         passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
-        store.commit([passport, BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)], START_S)
+        state = BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)
+        store.commit([passport, state], START_S)
         store.close()
 
     # -- what can be asked of it
@@ -369,11 +370,12 @@ def _config_of(plan: Plan, folder: Path) -> Config:
         for node in plan.nodes
         for number in (node.number, node.spare)
     }
+    uplink = {"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}
     return base.model_copy(
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": folder / "state"}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
-            "uplink": base.uplink.model_copy(update={"batch_points": plan.batch_points, "audit_minutes": plan.audit_minutes}),
+            "uplink": base.uplink.model_copy(update=uplink),
             "sites": sites,
             "nodes": nodes,
         }

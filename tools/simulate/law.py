@@ -261,7 +261,7 @@ def _reach_back(case: Case, hour: int) -> int:
     for row in reversed(case.gaps):
         if row.time_s < begin <= _int(row, "until") + 3600 + GAP_SLACK_S:
             begin = row.time_s - PERIOD_S
-    return min(hour, begin) if any(row.time_s < begin for row in case.bins) else 0
+    return min(hour, begin) if any(row.time_s < min(hour, begin) for row in case.bins) else 0
 
 
 def _cases(world: World) -> Iterator[Case]:

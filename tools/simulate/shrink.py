@@ -53,8 +53,9 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
             yield _without_node(plan, k)
     shortest = max((stroke.at_ms + MINUTE_MS for stroke in plan.strokes), default=MINUTE_MS)
     for active_ms in (shortest, plan.active_ms // 2):
-        if active_ms < plan.active_ms:
-            yield replace(plan, active_ms=active_ms)
+        if MINUTE_MS <= active_ms < plan.active_ms:
+            strokes = tuple(stroke for stroke in plan.strokes if stroke.at_ms < active_ms)
+            yield replace(plan, active_ms=active_ms, strokes=strokes)
     yield from _earlier(plan)
     yield from _plainer(plan)
 
