@@ -38,6 +38,7 @@ from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.session import Rules, Session
 from gateway.systemd import Systemd
+from gateway.timekeeping import ClockWatch
 from gateway.uplink.table import open_uplink
 from gateway.view import Now
 from gateway.words import Say
@@ -49,6 +50,7 @@ QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
 WISHES_S = 1.0
+UNSET_MS = 3_600_000  # a clock that nobody has set for so long is believed
 CLOCK_S = 0.2  # between two looks whether the time is known
 PATIENCE_S = 120  # so long a new store waits for what the server has
 GLANCE_S = 3  # so long one that has run before waits to learn whether it is older than what it published
@@ -99,6 +101,7 @@ class Service:
         for port in config.serial.ports:
             driver = open_driver(f"serial:{port}", clock, steady)
             self.drivers[driver.link] = driver
+        self._clock_watch = ClockWatch(clock, steady or clock)
         self._may_accept = asyncio.Event()
         self._is_renewed = asyncio.Event()  # the store was made anew of what was whole
         self._session = Session(self._rules())
@@ -322,7 +325,7 @@ class Service:
         while True:
             await asyncio.sleep((60_000 - self._clock() % 60_000) / 1000)
             self._open_page()
-            now_s = self._now_s()
+            now_s, unset_ms = self._now_s(), self._clock_watch.unset_for_ms()
             if now_s < EARLIEST_S:  # no time yet: nothing can be said of this minute
                 continue
             if not self._pipeline.advance(now_s):
@@ -332,7 +335,7 @@ class Service:
                 await self._book(lambda: self._session.check_silence(self._now_s()))
                 await self._note_status(now_s)
                 await self._make_room(now_s)
-                if now_s % 86_400 < 60:
+                if now_s % 86_400 < 60 and unset_ms >= UNSET_MS:  # a wrong clock lets no history expire
                     await self._in_store(keeping.forget, self._store, now_s, self._config.gateway.keep_received_days * 86_400)
             except (StoreError, OSError) as error:
                 _log.error("minute not noted", problem=str(error))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 _TIME_ERROR = 5  # adjtimex: the clock is not synchronised
+_SET_MS = 60_000  # a clock that moves by more against a steady one was set
 _TIMEX_BYTES = 256  # more than the kernel's struct timex; all zero asks and changes nothing
 
 
@@ -47,3 +48,21 @@ class SynchronisedClock:
     def __call__(self) -> int:
         self._was_right = self._was_right or self._is_right()
         return self._utc() if self._was_right else self._steady()
+
+
+class ClockWatch:
+    """Notices when the wall clock is set, by a clock that nobody sets. Ask it every minute or so."""
+
+    def __init__(self, wall: Callable[[], int], steady: Callable[[], int]) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._ahead_ms = wall() - steady()
+        self._set_at_ms = steady()
+
+    def unset_for_ms(self) -> int:
+        """For how long the wall clock has gone by itself, as far as this process knows."""
+        ahead_ms, now_ms = self._wall() - self._steady(), self._steady()
+        if abs(ahead_ms - self._ahead_ms) > _SET_MS:
+            self._set_at_ms = now_ms
+        self._ahead_ms = ahead_ms
+        return now_ms - self._set_at_ms

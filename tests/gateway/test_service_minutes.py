@@ -151,6 +151,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
 
 def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
+    monkeypatch.setattr(room, "UNSET_MS", 0)
     midnight = T0 + 16 * 3600
 
     def fill(store):
@@ -164,6 +165,22 @@ def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkey
             assert len(gateway.rows("SELECT * FROM bins")) == 2, "forgotten before midnight"
             await until(lambda: len(gateway.rows("SELECT * FROM bins")) == 1)
             assert gateway.rows("SELECT start FROM bins") == [(T0 - KEEP_S + 60,)]
+
+    run(scenario())
+
+
+def test_history_does_not_expire_by_a_clock_that_was_set(tmp_path):
+    def fill(store):
+        store.commit([accept(1, T0 - 600)], T0)
+        store.settle(store.waiting(1), SENT)
+
+    async def scenario():
+        clock = FastClock(T0 + 400 * 86_400 + 16 * 3600 - 90)  # more than a year ahead, and soon it is midnight there
+        async with Gateway(tmp_path, clock=clock, enabled=False) as gateway:
+            await gateway.in_store(fill)
+            midnight = T0 + 400 * 86_400 + 16 * 3600
+            await until(lambda: gateway.rows("SELECT max(time) FROM facts")[0][0] > midnight)
+            assert len(gateway.rows("SELECT * FROM bins")) == 1
 
     run(scenario())
 

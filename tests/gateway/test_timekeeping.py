@@ -8,7 +8,7 @@ import pytest
 
 from gateway import timekeeping
 from gateway.moments import EARLIEST_S
-from gateway.timekeeping import SynchronisedClock
+from gateway.timekeeping import ClockWatch, SynchronisedClock
 from tests.gateway.parts import T0
 
 
@@ -42,3 +42,14 @@ def test_the_kernel_can_be_asked():
 def test_where_it_cannot_be_asked_the_clock_is_believed(monkeypatch):
     monkeypatch.setattr(timekeeping.sys, "platform", "darwin")
     assert timekeeping.is_synchronised() is True
+
+
+def test_a_clock_that_is_set_is_noticed():
+    wall, steady = [T0 * 1000], [5_000]
+    watch = ClockWatch(lambda: wall[0], lambda: steady[0])
+    found = []
+    for step_ms in (0, 59_000, -59_000, 61_000, 0, -86_400_000, 0):
+        steady[0] += 60_000
+        wall[0] += 60_000 + step_ms
+        found.append(watch.unset_for_ms())
+    assert found == [60_000, 120_000, 180_000, 0, 60_000, 0, 60_000]
