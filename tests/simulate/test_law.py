@@ -37,7 +37,7 @@ def a_case(counts: dict[int, int], bins, passed: dict[int, int] | None = None, *
     for seq, (minute, n) in enumerate(sorted(counts.items()), 1):
         total += n
         book.records.append((0, 1, Record(seq, 1, HOUR + 60 * minute, 60 * seq, 60, n, 0, total, 0)))
-    case = Case("tr-a00001", book, list(bins), [], [], {}, sorted(moments), [], [], 6, False, False)
+    case = Case("tr-a00001", book, list(bins), [], [], {}, sorted(moments), 0, [], [], 6, False, False, False)
     return dataclasses.replace(case, **more)
 
 
@@ -110,6 +110,12 @@ def test_a_bin_without_a_record():
 
 def test_people_whose_number_nobody_knows_need_a_reason_for_it():
     assert "unknown" in broken(a_case({0: 5}, [a_bin(0, 5)], losses=[a_loss(3, "given_up")]))
+
+
+def test_people_of_a_boot_that_nobody_ever_heard_cannot_be_known():
+    passed = a_case({0: 5, 3: 7}, [a_bin(3, 7)], cuts=[HOUR + 60])
+    assert "lost" in broken(passed)
+    assert not broken(dataclasses.replace(passed, unknowable_until=HOUR + 60))
 
 
 def test_a_refused_line_is_a_flag():

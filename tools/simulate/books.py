@@ -26,6 +26,7 @@ class NodeBook:
     is_cloned: bool = False  # two devices tell two stories under the same numbers: one of them cannot be told
     is_gone: bool = False  # other hardware has its place
     given_up: int = 0  # people in records that a full ring overwrote before anybody had acknowledged them
+    heard_ms: int | None = None  # when the gateway first answered it: of a boot that had ended before, nobody can know
     dark: list[tuple[int, int]] = field(default_factory=list)  # no device of this number was on
     lit_ms: int = 0  # sum over devices of the time for which they were on
     _on_since: dict[Hashable, int] = field(default_factory=dict)
@@ -36,6 +37,12 @@ class NodeBook:
 
     def cut(self, at_ms: int) -> None:
         self.cuts.append(at_ms)
+
+    @property
+    def unknowable_until_ms(self) -> int:
+        """Boots that ended before the gateway had heard anything of this number have left no trace."""
+        heard_ms = self.heard_ms if self.heard_ms is not None else 1 << 60
+        return max((cut for cut in (*self.cuts, *self.wipes) if cut <= heard_ms), default=0)
 
     def give_up(self, incarnation: int, first_seq: int, end_seq: int) -> None:
         """The records with these numbers are overwritten."""

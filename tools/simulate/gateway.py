@@ -47,11 +47,12 @@ SQL_MUTATIONS: list[tuple[str, str]] = []  # filled by mutants: what a statement
 
 
 class Gateway:
-    """`start` it; it stays up until `kill` or `kill_after`. `broken_laws` holds what was seen to go wrong at run time."""
+    """`start` it; it stays up until `kill` or `kill_after`. `answered` is told the number of a node that it acknowledges something
+    to; `broken_laws` holds what was seen to go wrong at run time."""
 
     def __init__(
         self, timeline: Timeline, plan: Plan, folder: Path, cables: dict[str, Cable], server: Server, faults: Counter[str],
-        rng: Random,
+        rng: Random, answered: Callable[[int], None],
     ) -> None:  # fmt: skip
         self.offset_ms = 0  # of its clock against true time
         self.disk = Disk()
@@ -64,6 +65,7 @@ class Gateway:
         self._server = server
         self._faults = faults
         self._rng = rng
+        self._answered = answered
         self._service: Service | None = None
         self._loop: Loop | None = None
         self._steps_to_live: int | None = None
@@ -227,6 +229,7 @@ class Gateway:
     def _said(self, message: streetwire.Message) -> None:
         if not isinstance(message, streetwire.Ack):
             return
+        self._answered(message.node)
         key = self.generation, message.node, message.incarnation
         name = f"{node_name(message.node)}: acknowledged {message.watermark}"
         if message.watermark < self._acked.get(key, 0) and not self._is_damaged:

@@ -2,7 +2,7 @@
 
 Theory of operation
     Held against each other: what detectors reported (the node's book), what nodes wrote down, and the server's rows. A flag is a
-    row of `losses`, a row of `gaps` where a flash was lost or a node never came back, and a dead letter. Spans have some seconds
+    row of `losses`, a row of `gaps` where a flash was lost or has overflowed or a node never came back, and a dead letter. Spans have some seconds
     of slack for clocks; where a minute was placed late or by guess (q bits) only sums are compared.
     What a store that is then destroyed had only been told (a boot that left no record) is pardoned: nobody else knew of it.
     A ceiling keeps flags honest: beyond what was really lost, a power cut may flag 62 s of people at most.
@@ -57,6 +57,7 @@ class Case:
     gaps: list[Row]
     buried: dict[int, int]  # minute -> people of a refused line that the server does not have
     truth: list[int]  # moments of passages, sorted
+    unknowable_until: int  # who passed before that, in a boot of which nobody heard, may be missing
     cuts: list[int]
     wipes: list[int]
     slack_s: int
@@ -232,8 +233,9 @@ def _dead_letters(world: World) -> Iterator[Violation]:
 
 
 def _flagged(case: Case, begin: int, end: int) -> int:
-    """People at most that are flagged for a span, _FOR_EVER where that cannot be known."""
+    """People at most that are flagged for a span, or of whom nobody can know; _FOR_EVER where that has no bound."""
     total = sum(people for minute, people in case.buried.items() if begin <= minute < end)
+    total += sum(begin <= moment < end for moment in case.truth if moment < case.unknowable_until)
     for row in case.losses:
         if _reach_back(case, row.time_s) < end and _reach(case, row.time_s) > begin:
             total += _FOR_EVER if _bound(row) < 0 else _bound(row)
@@ -243,7 +245,7 @@ def _flagged(case: Case, begin: int, end: int) -> int:
             continue
         if _bound(row) < 0:
             total += _FOR_EVER
-        elif any(row.time_s - GAP_SLACK_S <= wipe <= until + GAP_SLACK_S for wipe in case.wipes):
+        elif row.tags["reason"] == GIVEN_UP or any(row.time_s - GAP_SLACK_S <= wipe <= until + GAP_SLACK_S for wipe in case.wipes):
             total += _bound(row)
     return total
 
@@ -280,6 +282,7 @@ def _cases(world: World) -> Iterator[Case]:
             bins=tables["passages"].get(name, []), losses=tables["losses"].get(name, []), gaps=tables["gaps"].get(name, []),
             buried=buried.get(name, {}),
             truth=[world.second(ms) for ms in moments],
+            unknowable_until=world.second(book.unknowable_until_ms),
             cuts=[world.second(ms) for ms in book.cuts],
             wipes=[world.second(ms) for ms in book.wipes],
             slack_s=SLACK_S + (LATE_MS // 1000 if late else 0),

@@ -65,7 +65,8 @@ class World:
         self.cables = {link: Cable(self.timeline, self._rng(link), self.faults) for link in plan.links}
         self.books: dict[int, NodeBook] = {}
         self.nodes: list[Node] = []
-        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, self._rng("gateway"))
+        rng = self._rng("gateway")
+        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, rng, self._answered)
         for node in plan.nodes:
             self._add(node)
         self.is_healing = False
@@ -206,6 +207,11 @@ class World:
     def _right_server(self, turn: int) -> None:
         if turn == self._server_turn:
             self.server.heal()
+
+    def _answered(self, number: int) -> None:
+        book = self.books[number]
+        if book.heard_ms is None:
+            book.heard_ms = self.timeline.now_ms
 
     # -- what there is
 
