@@ -25,7 +25,7 @@ from gateway.sending import FRESH_S, Sending
 from gateway.session import Session
 from gateway.store import QUEUED, Store
 from gateway.uplink.influx_v1 import InfluxV1
-from tools.bench_city import NODE, BenchError, City
+from tools.bench_city import NODE, BenchError, City, only_errors
 from tools.street import influxd
 from tools.terminal import decimal, say, show, t
 
@@ -159,7 +159,7 @@ def run_drain(days: float, nodes: int) -> int:
     if influxd.find() is None:
         raise BenchError("bench-influxd")
     say(t("bench.drain-filling", points=round(days * 1440) * nodes))
-    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as name, only_errors():
         server = influxd.Influxd(Path(name) / "influxd")
         server.start()
         try:
