@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streetwire
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
-from gateway.model import Q_UNCALIBRATED, GiveTime, Note, Received, Reply, node_name
+from gateway.model import PERIOD_S, Q_UNCALIBRATED, GiveTime, Note, Received, Reply, node_name
 from gateway.sending import Sending
 from gateway.service import BATCH
 from gateway.session import Session
@@ -159,7 +159,7 @@ def against_clients(folder: Path, city: City, records: int) -> dict[str, Any]:
                 begin = time.perf_counter()
                 send(name)
                 rates[name] = count / (time.perf_counter() - begin)
-                stored[name] = _stored(server.url, name) == count
+                stored[name] = _stored(InfluxV1(server.url, name), city, count) == count
     finally:
         server.stop()
     return {"server": f"influxd {server.version}", "rates": rates, "stored": stored}
@@ -169,9 +169,10 @@ def _run(folder: Path, uplink: Uplink, city: City, heard: Sequence[Received]) ->
     asyncio.run(through_gateway(folder, uplink, city, heard))
 
 
-def _stored(url: str, database: str) -> int:
-    with closing(InfluxV1(url, database)) as reader:
-        return sum(tally.points for tally in reader.tally("passages", ("count",), 0, 2 * START_S).values())
+def _stored(reader: Uplink, city: City, records: int) -> int:
+    end_s = city.start_s + (records // city.nodes + 1) * PERIOD_S
+    with closing(reader):
+        return sum(tally.points for tally in reader.tally("passages", ("count",), city.start_s, end_s).values())
 
 
 def into_files(folder: Path, city: City, records: int) -> dict[str, Any]:
@@ -180,8 +181,7 @@ def into_files(folder: Path, city: City, records: int) -> dict[str, Any]:
     begin = time.perf_counter()
     _run(folder, uplink, city, heard)
     rate = records / (time.perf_counter() - begin)
-    found = sum(tally.points for tally in uplink.tally("passages", ("count",), 0, 2 * START_S).values())
-    return {"server": "file", "rates": {"ours": rate}, "stored": {"ours": found == records}}
+    return {"server": "file", "rates": {"ours": rate}, "stored": {"ours": _stored(uplink, city, records) == records}}
 
 
 def measure(folder: Path, records: int, nodes: int) -> dict[str, Any]:

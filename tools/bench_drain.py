@@ -95,7 +95,8 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
     minutes = round(days * 1440)
     began_s = int(time.time()) // PERIOD_S * PERIOD_S
     store = Store(folder / "store.db")
-    points = fill(store, City(nodes, began_s - minutes * PERIOD_S - 2 * FRESH_S), minutes)
+    backlog = City(nodes, began_s - minutes * PERIOD_S - 2 * FRESH_S)
+    points = fill(store, backlog, minutes)
     thread = ThreadPoolExecutor(1, "store")
 
     async def in_store(work: Callable[..., T], *arguments: Any) -> T:
@@ -124,7 +125,7 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
         thread.shutdown()
         store.close()
     with closing(reader):
-        stored = sum(tally.points for tally in reader.tally("passages", ("count",), 0, began_s - FRESH_S).values())
+        stored = sum(tally.points for tally in reader.tally("passages", ("count",), backlog.start_s, began_s - FRESH_S).values())
     return _result(points, stored, wall_s, cpu, [*live.lags_s, *overdue_s])
 
 
