@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parent.parent
 START_S = 1_800_000_000
 ORG = "stadt"
 SLOW_SHARE = 20  # who waits for an answer to each record gets a twentieth of them
-LEAST = {"batching": 0.5, "synchronous": 2.0}  # times as fast as these, or something is wrong
+LEAST = {"batching": 0.1, "synchronous": 2.0}  # times as fast as these, or something is wrong
 T = TypeVar("T")
 
 
