@@ -119,7 +119,9 @@ def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS
-    return None if max(ab, ba) >= TOTALS // 2 else (ab, ba)
+    if max(ab, ba) >= TOTALS // 2:
+        return None if stream.watermark else (0, 0)  # of a node that is new here nobody knows where its totals began
+    return ab, ba
 
 
 def ended_boots(stream: Stream, boot: int) -> list[BootState]:
