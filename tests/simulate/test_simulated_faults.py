@@ -21,7 +21,7 @@ SHOWN = {
     "gateway_killed": (9, 3000), "gateway_stopped": (30_000,), "clock_stepped": (180_000, 60_000), "clock_lost": (60_000,),
     "disk_full": (60_000,), "disk_unsynced": (60_000,), "server_away": (90_000,), "server_asks_to_wait": (90_000, 30),
     "server_takes_little": (120_000, 1), "server_breaks_off": (120_000, 1), "server_refuses_lines": (120_000, 2),
-    "server_answer_lost": (90_000,), "store_restored": (60_000,), "server_killed": (60_000,),
+    "server_answer_lost": (90_000,), "server_slow": (90_000, 20), "store_restored": (60_000,), "server_killed": (60_000,),
     **dict.fromkeys(NOISE, (120000, 50)),
 }  # fmt: skip
 

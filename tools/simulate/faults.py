@@ -185,7 +185,7 @@ def _corrupt_store(world: World, stroke: Stroke) -> bool:
 # -- the server
 
 
-def _server(mode: str, *arguments: int) -> Fault:
+def _server(mode: str, *arguments: int, weight: float = 1) -> Fault:
     def draw(rng: Random) -> Numbers:
         lasting = _lasting(10_000, 20 * MINUTE_MS)(rng)
         return (*lasting, rng.choice(arguments)) if arguments else lasting
@@ -195,7 +195,7 @@ def _server(mode: str, *arguments: int) -> Fault:
         world.server_does(mode, argument[0] if argument else 0, lasting_ms)
         return True
 
-    return Fault(draw, strike, ("lasting_ms", "argument")[: 2 if arguments else 1])
+    return Fault(draw, strike, ("lasting_ms", "argument")[: 2 if arguments else 1], weight)
 
 
 def _server_killed(world: World, stroke: Stroke) -> bool:
@@ -245,7 +245,7 @@ FAULTS: dict[str, Fault] = {
     "gateway_stopped": Fault(_lasting(5000, 60 * MINUTE_MS), _stop, _OFF, 1.5),
     "clock_stepped": _clock(-HOUR_MS, 3 * MINUTE_MS, -3 * MINUTE_MS, 20_000, -20_000, -YEAR_MS),
     "clock_hour_ahead": _clock(HOUR_MS, weight=0.1),  # dear: a node's records have to wait until their hour has come
-    "clock_years_ahead": _clock(YEAR_MS, 10 * YEAR_MS),
+    "clock_years_ahead": _clock(YEAR_MS, 10 * YEAR_MS, weight=0.1),
     "clock_lost": Fault(_lasting(10_000, 15 * MINUTE_MS), _lose_clock, _LASTING, moves_clock=True),
     "disk_full": Fault(_lasting(5000, 10 * MINUTE_MS), _fill_disk, _LASTING, 1.5),
     "disk_unsynced": Fault(_lasting(5000, 5 * MINUTE_MS), _fail_to_sync, _LASTING, 1.5),
@@ -262,16 +262,14 @@ FAULTS: dict[str, Fault] = {
     "server_breaks_off": _server("reset", 1, 2, 10),
     "server_refuses_lines": _server("picky", 3, 10, 30),
     "server_answer_lost": _server("half-deaf"),
+    "server_slow": _server("slow", 3, 20, 90, weight=2),
     "server_killed": Fault(_lasting(1000, 10_000), _server_killed, ("lost_ms",), forgets=True),
     "server_wiped": Fault(lambda _rng: (), _server_wiped, forgets=True),
     "server_restored": Fault(_lasting(60_000, 30 * MINUTE_MS), _server_restored, ("lost_ms",), forgets=True),
 }
 
 # What the gateway cannot stand yet is injected on demand, and not drawn.
-NOT_DRAWN = {
-    "twin_clone", "twin_other", "node_wiped", "hardware_swapped", "clock_years_ahead",
-    "store_deleted", "store_restored", "store_corrupted", "server_wiped", "server_restored",
-}  # fmt: skip
+NOT_DRAWN = {"twin_clone"}
 
 
 def drawn() -> dict[str, float]:

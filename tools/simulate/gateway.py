@@ -29,7 +29,7 @@ import streetwire
 from gateway import config, service
 from gateway.drivers.base import Emit, LinkStats
 from gateway.errors import StoreError
-from gateway.model import BootState, Passport, Received, node_name
+from gateway.model import Q_SIMULATED, Accept, BootState, Passport, Received, node_name
 from gateway.service import Service
 from gateway.store import Store
 from tools.simulate.link import Cable
@@ -70,6 +70,7 @@ class Gateway:
         self._down_ms = RESTART_MS
         self._down_until_ms = 0
         self._is_stopping = False
+        self._is_damaged = False  # whoever heals it may know less than before, whenever it does
         self._acked: dict[tuple[int, int, int], int] = {}
         self._graveyard: list[object] = []  # what was killed is not tidied up: tidying would run its code
 
@@ -157,7 +158,7 @@ class Gateway:
         """Only while it is down."""
         for path in self._folder.glob("store.db*"):
             path.unlink()
-        self._new_generation()
+        self.generation += 1
 
     def copy_store(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self._folder.glob("store.db*")}
@@ -175,18 +176,17 @@ class Gateway:
         for _ in range(places if content else 0):
             content[rng.randrange(len(content))] = rng.randrange(256)
         path.write_bytes(content)
-        self._new_generation()
+        self._is_damaged = True
 
-    def _new_generation(self) -> None:
-        self.generation += 1
-
-    def knows(self, node: int, incarnation: int, boot: int, total: int) -> None:
-        """Before its first start: so far it has heard of this boot, and this was the total in each direction."""
+    def knows(self, node: int, incarnation: int, record: streetwire.Record, site: str) -> None:
+        """Before its first start: it has heard of this node for long, and this is the newest record that it has accepted."""
         self._folder.mkdir(parents=True, exist_ok=True)
         store = Store(self._folder / "store.db")
         passport = Passport(node, incarnation, "0.1.0", "pavement-radar", "simulated", "radar", "sht4x")
-        state = BootState(node, incarnation, boot, total_ab=total, total_ba=total, live_ab=total, live_ba=total)
-        store.commit([passport, state], START_S)
+        totals = {"live_ab": record.total_ab, "live_ba": record.total_ba}
+        state = BootState(node, incarnation, record.boot, total_ab=record.total_ab, total_ba=record.total_ba, **totals)
+        accept = Accept(node, incarnation, record, site, record.bin_start, "radar", "sht4x", Q_SIMULATED, START_S * 1000)
+        store.commit([passport, state, accept], START_S)
         store.close()
 
     # -- what can be asked of it
@@ -229,7 +229,7 @@ class Gateway:
             return
         key = self.generation, message.node, message.incarnation
         name = f"{node_name(message.node)}: acknowledged {message.watermark}"
-        if message.watermark < self._acked.get(key, 0):
+        if message.watermark < self._acked.get(key, 0) and not self._is_damaged:
             self._break(f"{name} after {self._acked[key]}")
         if message.watermark > self.watermark(message.node, message.incarnation):
             self._break(f"{name} before its commit")

@@ -244,7 +244,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "drop-on-4xx": (_around(http, "classify", _classified(lambda status: 400 <= status < 500)),),
     "drop-on-5xx": (_around(http, "classify", _classified(lambda status: status >= 500)),),
     "sent-before-the-reply": (_attribute(Sending, "send_batch", _settle_first),),
-    "settle-any-revision": (_sql("AND series = ? AND rev = ?", "AND series = ? AND ? >= 0"),),
+    "settle-any-revision": (_sql("AND rev = ?", "AND ? >= 0"),),
     "queue-keeps-lines": (_around(Sending, "_render", _first_rendering),),
     "give-up-after-five": (_around(Sending, "_pause_after", _give_up),),
     "refuse-the-whole-batch": (_attribute(delivery, "attempt", _refuse_all),),

@@ -75,7 +75,8 @@ class Uplink:
 
     good; silent: nobody answers; status: nothing is taken, with that status; asked-to-wait: 429 and how long;
     small: 413 beyond that many lines; reset: the same, and the connection breaks before it is said; picky: 400 for lines whose
-    hash is divisible by the argument, the others are taken; half-deaf: all is taken and the answer is lost.
+    hash is divisible by the argument, the others are taken; half-deaf: all is taken and the answer is lost; slow: all is taken
+    and the answer comes so many seconds later.
     """
 
     name = "simulated"
@@ -92,8 +93,8 @@ class Uplink:
     def send(self, lines: Sequence[bytes]) -> Answer:
         answer = _MODES[self._server.mode](self, lines, self._server.argument)
         self._spend(NO_ANSWER_MS if answer.status is None and self._server.mode != "reset" else LATENCY_MS)
-        if answer.outcome is not Outcome.STORED:
-            self._faults[f"answer_{answer.status or self._server.mode.replace('-', '_')}"] += 1
+        if answer.outcome is not Outcome.STORED or self._server.mode == "slow":
+            self._faults[f"answer_{_name(answer, self._server.mode)}"] += 1
         return answer
 
     def identify(self) -> Identity:
@@ -139,6 +140,10 @@ class Uplink:
         self._server.refused.update(bad)
         return http.classify(400, f"partial write: dropped={len(bad)}") if bad else http.classify(204)
 
+    def _slow(self, lines: Sequence[bytes], seconds: int) -> Answer:
+        self._spend(seconds * 1000)
+        return self._take(lines)
+
     def _half_deaf(self, lines: Sequence[bytes], _argument: int) -> Answer:
         self._take(lines)
         return _nobody()
@@ -157,7 +162,12 @@ _MODES: dict[str, Callable[[Uplink, Sequence[bytes], int], Answer]] = {
     "reset": Uplink._reset,
     "picky": Uplink._picky,
     "half-deaf": Uplink._half_deaf,
+    "slow": Uplink._slow,
 }
+
+
+def _name(answer: Answer, mode: str) -> object:
+    return answer.status if answer.status not in (None, 204) else mode.replace("-", "_")
 
 
 def _is_bad(line: bytes, modulus: int) -> bool:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from gateway.model import PERIOD_S
 from node.log import RecordLog
+from streetwire import Record
 from tools.simulate import law
 from tools.simulate.books import NodeBook
 from tools.simulate.faults import FAULTS
@@ -231,7 +233,10 @@ class World:
             log = RecordLog(node.flash, lambda: 0x5EED0000 + len(self.nodes))
             log.boot = plan.first_boot
             log._write(log._mark())
-            self.gateway.knows(plan.number, log.incarnation, plan.first_boot % 0xFFFF + 1, plan.first_total)
+            minute = self.second(self.timeline.now_ms) - PERIOD_S
+            record = Record(1, plan.first_boot % 0xFFFF + 1, minute, 0, PERIOD_S, 0, 0, plan.first_total, plan.first_total)
+            book.records.append((self.timeline.now_ms, log.incarnation, record))
+            self.gateway.knows(plan.number, log.incarnation, record, plan.site)
         self.nodes.append(node)
         return node
 
