@@ -67,8 +67,9 @@ def finish(store: Store, now_s: int) -> None:
     with store.transaction() as database:
         known = {(stream.node, stream.incarnation): stream.last_bin for stream in store.streams()}
         newest = database.execute(
-            "SELECT node, incarnation, max(start) FROM bins JOIN series ON id = series WHERE incarnation > 0 "
-            "GROUP BY node, incarnation"
+            "SELECT node, incarnation, max(start) FROM bins JOIN series ON id = series WHERE incarnation > 0 AND start <= ? "
+            "GROUP BY node, incarnation",
+            (now_s,),
         ).fetchall()
         for name, incarnation, start in newest:
             database.execute(

@@ -76,6 +76,12 @@ def oldest(store: Store, now_s: int) -> int:
     return store.read(f"SELECT coalesce(min(time), ?) FROM ({oldest_of})", (now_s,))[0][0]
 
 
+def days_ahead(store: Store, after_s: int, most: int = 10) -> list[int]:
+    """The first days that begin after this moment and have bins."""
+    days = "SELECT DISTINCT start / 86400 * 86400 FROM bins WHERE start >= ? LIMIT ?"
+    return [day for (day,) in store.read(days, ((after_s // 86_400 + 1) * 86_400, most))]
+
+
 def _tally_of_facts(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:
     books: dict[Key, Book] = {}
     names = FIELDS[measurement]

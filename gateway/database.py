@@ -45,7 +45,7 @@ class Database:
         self._db.execute(f"PRAGMA page_size = {PAGE_B}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA temp_store = MEMORY")  # an audit sorts a day at a time: in files that would be most of what is written
+        self._db.execute("PRAGMA temp_store = MEMORY")  # an audit sorts a day at a time, which would be most of what is written
         self._have_tables()
 
     def _have_tables(self) -> None:

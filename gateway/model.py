@@ -81,6 +81,7 @@ class BootState:
     live_ba: int = 0
     live_uptime_s: int = 0
     live_covered_s: int = 0
+    since_uptime_s: int = 0  # when it was first heard
 
 
 @dataclass(frozen=True, slots=True)

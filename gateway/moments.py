@@ -36,7 +36,7 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
     known, heard = stream.moments.get(boot), Moment(now_ms - uptime_s * 1000, now_ms)
     if known is None or heard.epoch_ms < known.epoch_ms or now_ms - known.at_ms > BETTER_FOR_MS:
         stream.moments[boot] = heard
-    stream.boots.setdefault(boot, BootState(stream.node, stream.incarnation, boot))
+    stream.boots.setdefault(boot, BootState(stream.node, stream.incarnation, boot, since_uptime_s=uptime_s))
     for number, state in stream.boots.items():  # also of boots that were heard before there was time
         stream.boots[number] = replace(state, epoch_ms=epoch_ms(stream, number, received))
     first = stream.last_boot if stream.last_boot >= 0 else next(iter(stream.boots))  # it proves the totals, or how many followed

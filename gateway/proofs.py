@@ -65,8 +65,8 @@ def prove(
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
     if place.bin_start <= stream.adopted_s:  # of this time another store has kept the books
         return effects
-    before = max(olds, key=lambda old: old.last_bin, default=stream)
-    last_bin = before.last_bin
+    before = max(olds, key=known_until, default=stream)
+    last_bin = max(0, known_until(before) - PERIOD_S) if olds else stream.last_bin
     for old in olds:
         last = [state for state in unsettled_boots(old) if _is_over(state, place)]
         effects += _settle(old, last, place, MINUTE_S * len(last), "wiped", received)
@@ -85,7 +85,8 @@ def _settle(
 ) -> list[Effect]:
     """Closes boots that have ended: what their live totals told goes into their minutes, the rest is bounded."""
     effects: list[Effect] = []
-    at_s = stream.last_bin + PERIOD_S if stream.last_bin else place.bin_start
+    heard_s = min((_last_known(state) for state in ended if state.epoch_ms), default=place.bin_start)
+    at_s = stream.last_bin + PERIOD_S if stream.last_bin else heard_s
     for state in ended:
         found = salvage(stream, state, place, received)
         if found is not None and found.bin_start > stream.adopted_s:
@@ -102,8 +103,21 @@ def _settle(
 
 def _is_over(state: BootState, place: Place) -> bool:
     """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival."""
-    known_ms = state.epoch_ms + max(state.end_uptime_s, state.live_uptime_s) * 1000
-    return state.epoch_ms > 0 and known_ms <= (place.bin_start + PERIOD_S + MARGIN_S) * 1000
+    return state.epoch_ms > 0 and _last_known(state) <= place.bin_start + PERIOD_S + MARGIN_S
+
+
+def _last_known(state: BootState) -> int:
+    """Until when something is known of a boot, in UTC seconds, where its epoch is."""
+    return state.epoch_ms // 1000 + max(state.end_uptime_s, state.live_uptime_s)
+
+
+def known_until(stream: Stream) -> int:
+    """The start of the first minute of which nothing was delivered: behind the last bin, else when the node was first heard; 0
+    where it never was."""
+    if stream.last_bin:
+        return stream.last_bin + PERIOD_S
+    heard_ms = min((state.epoch_ms + state.since_uptime_s * 1000 for state in stream.boots.values() if state.epoch_ms), default=0)
+    return heard_ms // 1000 // PERIOD_S * PERIOD_S
 
 
 def _note(loss: Loss) -> Note:
@@ -119,7 +133,9 @@ def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
     ba = (record.total_ba - record.d_ba - before_ba) % TOTALS
-    return None if max(ab, ba) >= TOTALS // 2 else (ab, ba)
+    if max(ab, ba) >= TOTALS // 2:
+        return None if stream.watermark else (0, 0)  # of a node that is new here nobody knows where its totals began
+    return ab, ba
 
 
 def ended_boots(stream: Stream, boot: int) -> list[BootState]:
@@ -139,9 +155,11 @@ def unsettled_boots(stream: Stream) -> list[BootState]:
 
 
 def salvage(stream: Stream, state: BootState, place: Place, received: Received) -> Salvage | None:
-    """What only the live totals of an ended boot know."""
+    """What only the live totals of an ended boot know. Of a boot that was first heard when it had closed minutes already, and of
+    which no record has come, nobody knows how many of its people are in records that others have."""
     ab, ba = (max(0, people) for people in open_people(state))
-    if not ab + ba or stream.passport is None:
+    is_base_known = state.end_uptime_s > 0 or state.since_uptime_s <= MINUTE_S
+    if stream.passport is None or not is_base_known or not 0 < ab + ba <= place.people_in(state.live_uptime_s + MINUTE_S):
         return None
     bin_start, q = moments.place_open_minute(stream, state, received)
     bin_start = min(bin_start, place.bin_start)  # it ended before that boot began

@@ -130,7 +130,7 @@ class Session:
             if stream.last_bin >= newest.get(stream.node, stream).last_bin:
                 newest[stream.node] = stream
         for node, stream in newest.items():
-            start = _known_until(stream)
+            start = proofs.known_until(stream)
             if not start:
                 continue
             site = self._rules.site_of(node_name(node), start)
@@ -343,14 +343,6 @@ class Session:
         self._complained[who, reason] = received.received_ms
         about: dict[str, object] = {} if node is None else {"node": who}
         return [Note("warning", reason, {**about, "link": received.link, "detail": detail})]
-
-
-def _known_until(stream: Stream) -> int:
-    """The start of the first minute of which nothing was delivered: behind the last bin, else when the node was first heard."""
-    if stream.last_bin:
-        return stream.last_bin + PERIOD_S
-    heard_ms = min((state.epoch_ms for state in stream.boots.values() if state.epoch_ms), default=0)
-    return heard_ms // 1000 // PERIOD_S * PERIOD_S
 
 
 def _is_tag(name: str) -> bool:

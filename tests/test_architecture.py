@@ -23,8 +23,10 @@ FORBIDDEN_IN_PURE = {
     "asyncio", "sqlite3", "serial", "aioserial", "bleak", "influxdb_client", "urllib3", "socket", "time", "random", "threading",
 }  # fmt: skip
 TRANSPORTS = {"serial", "aioserial", "bleak", "urllib3", "socket", "http", "influxdb_client", "requests", "aiohttp"}
-ONE_TRANSPORT = {frozenset({"serial", "aioserial"})}  # two names of one
-LEAVES = {"__init__", "base", "table", "http", "reading"}  # of drivers and uplinks: what is no part of its own
+# Two names of one; a library and the options of its sockets.
+ONE_TRANSPORT = {frozenset({"serial", "aioserial"}), frozenset({"urllib3", "socket"})}
+# Of drivers and uplinks: what is no part of its own.
+LEAVES = {"__init__", "base", "table", "http", "connection", "reading", "tallying"}
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 
 

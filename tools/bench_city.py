@@ -1,6 +1,13 @@
-"""A city's nodes in payloads, as the benches hear them: minute by minute, and what a session of them needs to know."""
+"""What the benches share: a city's nodes in payloads, minute by minute, what a session of them needs to know, and a quiet log."""
 
 from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
 
 import streetwire
 from gateway.errors import EXIT_ENVIRONMENT, TrottoirError
@@ -61,6 +68,19 @@ class City:
 
     def _said(self, node: int, message: streetwire.Message, at_s: int) -> Received:
         return Received(message.encode(), f"bench:{node}", at_s * 1000)
+
+
+@contextmanager
+def only_errors() -> Iterator[None]:
+    """The gateway's log says no more than what went wrong, and on stderr: stdout is for results."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def site_of(name: str) -> str:

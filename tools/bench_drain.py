@@ -25,7 +25,7 @@ from gateway.sending import FRESH_S, Sending
 from gateway.session import Session
 from gateway.store import QUEUED, Store
 from gateway.uplink.influx_v1 import InfluxV1
-from tools.bench_city import NODE, BenchError, City
+from tools.bench_city import NODE, BenchError, City, only_errors
 from tools.street import influxd
 from tools.terminal import decimal, say, show, t
 
@@ -95,7 +95,8 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
     minutes = round(days * 1440)
     began_s = int(time.time()) // PERIOD_S * PERIOD_S
     store = Store(folder / "store.db")
-    points = fill(store, City(nodes, began_s - minutes * PERIOD_S - 2 * FRESH_S), minutes)
+    backlog = City(nodes, began_s - minutes * PERIOD_S - 2 * FRESH_S)
+    points = fill(store, backlog, minutes)
     thread = ThreadPoolExecutor(1, "store")
 
     async def in_store(work: Callable[..., T], *arguments: Any) -> T:
@@ -124,7 +125,7 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
         thread.shutdown()
         store.close()
     with closing(reader):
-        stored = sum(tally.points for tally in reader.tally("passages", ("count",), 0, began_s - FRESH_S).values())
+        stored = sum(tally.points for tally in reader.tally("passages", ("count",), backlog.start_s, began_s - FRESH_S).values())
     return _result(points, stored, wall_s, cpu, [*live.lags_s, *overdue_s])
 
 
@@ -159,7 +160,7 @@ def run_drain(days: float, nodes: int) -> int:
     if influxd.find() is None:
         raise BenchError("bench-influxd")
     say(t("bench.drain-filling", points=round(days * 1440) * nodes))
-    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as name, only_errors():
         server = influxd.Influxd(Path(name) / "influxd")
         server.start()
         try:

@@ -22,8 +22,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import structlog
-
 from gateway import audits, books, keeping
 from gateway.auditing import Auditing
 from gateway.config import UplinkConfig
@@ -34,13 +32,13 @@ from gateway.sending import Sending
 from gateway.session import Session
 from gateway.store import Store
 from gateway.uplink.base import Answer, Outcome, Row, Tallies, Uplink
-from tools.bench_city import NODE, BenchError, City
+from tools.bench_city import NODE, BenchError, City, only_errors
 from tools.bench_disk import written_b
 from tools.terminal import decimal, say, show, t
 
 START_S = 1_800_057_600  # a midnight
 HOUR_S, DAY_S = 3600, 86_400
-LIVE_SECOND = 30  # of each minute
+LIVE_SECOND = 50  # of each minute
 SAMPLES = 400  # at most, and at most one an hour
 MONTH_DAYS = 30
 WARM_SHARE = 0.25  # of the time, until which memory may grow
@@ -190,13 +188,12 @@ def run_soak(days: float, nodes: int) -> int:
     """Exit code 1 where memory, open files or what is written each day grow beyond their goals."""
     if not Path("/proc/self/io").exists():
         raise BenchError("bench-system")
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
 
     def tell(sample: Sample) -> None:
         numbers = {name: decimal(value, 1) for name, value in asdict(sample).items()}
         say(t("bench.soak-sample", **{**numbers, "day": decimal(sample.day), "files": sample.files}))
 
-    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="trottoir-bench-") as folder, only_errors():
         result = asyncio.run(soak(Path(folder), days, nodes, tell))
     show(result, _text(result))
     return EXIT_OK if result["ok"] else EXIT_CHECK_FAILED

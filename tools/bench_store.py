@@ -207,10 +207,10 @@ def run_bench(records: int, settings: Config) -> int:
 
 
 def _text(result: dict[str, Any]) -> str:
-    lines = [t("bench.store-disk", disk=result["disk"], batch=BATCH)]
+    lines = [t("bench.store-disk", disk=result["disk"])]
     for name, rate in result["records_per_s"].items():
         ratio = decimal(result["ratios"].get(name, 1.0), 1)
-        lines.append(t("bench.row", what=t(f"bench.store-{name}"), rate=decimal(rate), ratio=ratio))
+        lines.append(t("bench.row", what=t(f"bench.store-{name}", batch=BATCH), rate=decimal(rate), ratio=ratio))
     least = {name: decimal(value, 1) for name, value in LEAST.items()}
     lines.append(t("bench.store-least", **least))
     lines.append(t("bench.store-bytes", bytes=result["bytes_per_minute"]))

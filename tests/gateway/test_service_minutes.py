@@ -179,7 +179,7 @@ def test_history_does_not_expire_by_a_clock_that_was_set(tmp_path):
         async with Gateway(tmp_path, clock=clock, enabled=False) as gateway:
             await gateway.in_store(fill)
             midnight = T0 + 400 * 86_400 + 16 * 3600
-            await until(lambda: gateway.rows("SELECT max(time) FROM facts")[0][0] > midnight)
+            await until(lambda: (gateway.rows("SELECT max(time) FROM facts")[0][0] or 0) > midnight)
             assert len(gateway.rows("SELECT * FROM bins")) == 1
 
     run(scenario())

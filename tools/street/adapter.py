@@ -8,6 +8,7 @@ InfluxDB 2 has been asked.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -108,3 +109,10 @@ def _reply(handler: BaseHTTPRequestHandler, status: int, data: bytes, version: s
     handler.end_headers()
     if status != 204:
         handler.wfile.write(data)
+
+
+if __name__ == "__main__":  # beside a bench: says its address, and works until its input ends
+    beside = Adapter(sys.argv[1])
+    print(beside.url, flush=True)
+    sys.stdin.read()
+    beside.close()
