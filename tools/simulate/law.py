@@ -3,8 +3,9 @@
 Theory of operation
     Held against each other: what detectors reported (the node's book), what nodes wrote down, and the server's rows. A flag is a
     row of `losses`, a row of `gaps` where a flash was lost or has overflowed or a node never came back, and a dead letter. Spans
-    have some seconds of slack for clocks; where a minute was placed late or by guess (q bits) only sums are compared.
-    What a store that is then destroyed had only been told (a boot that left no record) is pardoned: nobody else knew of it.
+    have some seconds of slack for clocks; where a minute was placed late or by guess (q bits) only sums are compared. Of boots
+    that ended before the gateway had heard anything of the node, nobody can know. What a store that is then destroyed had only
+    been told (a boot that left no record) is pardoned, too: nobody else knew of it.
     A ceiling keeps flags honest: beyond what was really lost, a power cut may flag 62 s of people at most.
 """
 
