@@ -42,6 +42,9 @@ UNREAD_S = 120.0  # so long a server that answers may fail to say what it has
 PORTION_S = 4 * HOUR_S  # what is read at once: 256 nodes stay well below what an answer may have
 FIRST_S = 60.0  # after a start
 
+# Nobody has answered, or nobody who can now: who cannot be asked cannot be published to either.
+NOBODY = {f"uplink-{cause}" for cause in ("unresolved", "unreached", "silent", "tls", "broken", "trouble", "folder")}
+
 _log = structlog.get_logger("gateway")
 T = TypeVar("T")
 
@@ -78,7 +81,7 @@ class Auditing:
             try:
                 return await self.adopt()
             except UplinkError as error:
-                unread_s += RETRY_S if await self._is_there() else 0.0
+                unread_s += RETRY_S if error.key not in NOBODY else 0.0
                 if error.exit_code in (EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING) or unread_s > UNREAD_S:
                     _log.warning("server not read back", problem=error.line(), action="its points stay unaudited")
                     return False
@@ -90,13 +93,6 @@ class Auditing:
     async def adopt(self) -> bool:
         """Whether books were adopted, where there was reason to. Raises UplinkError or StoreError; then it is still due."""
         return await self._adopt() if await self._is_due() else False
-
-    async def _is_there(self) -> bool:
-        try:
-            await self._ask(self._uplink.identify)
-        except UplinkError:
-            return False
-        return True
 
     async def _is_due(self) -> bool:
         if await self._in_store(adoption.is_due, self._store):

@@ -270,7 +270,7 @@ FAULTS: dict[str, Fault] = {
 
 # Injected on demand, and not drawn: of two boards with a copy of the same flash nobody can tell whose a record is, and a clock
 # that is years ahead makes a schedule twenty times as dear.
-NOT_DRAWN = {"twin_clone", "twin_other", "clock_hour_ahead", "clock_years_off", "store_deleted", "store_corrupted"}
+NOT_DRAWN = {"twin_clone", "clock_years_off"}
 
 
 def drawn() -> dict[str, float]:

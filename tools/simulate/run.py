@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -96,6 +97,7 @@ _worker = ExitStack()
 
 
 def _begin(mutant: str | None) -> None:
+    warnings.simplefilter("ignore", RuntimeWarning)  # what was killed is never awaited
     _worker.enter_context(quiet_gateways())
     if mutant:
         _worker.enter_context(mutants.applied(mutant))

@@ -68,7 +68,7 @@ class StreetLoop(asyncio.SelectorEventLoop):
         return self._street_clock.now_ms / 1000
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        if getattr(func, "__name__", "") == "read":
+        if getattr(func, "__name__", "") == "read" and "serial" in type(getattr(func, "__self__", None)).__module__:
             return super().run_in_executor(executor, func, *args)
         future = self.create_future()
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import urllib3
@@ -72,10 +73,13 @@ class FaultProxy:
                 except urllib3.exceptions.HTTPError:  # nobody behind us: to the client the server is away
                     self.close_connection = True
                     return
-                self._answer(answer.status, answer.data)
+                told = {name: answer.headers[name] for name in ("X-Influxdb-Version",) if name in answer.headers}
+                self._answer(answer.status, answer.data, told)
 
-            def _answer(self, status: int, data: bytes) -> None:
+            def _answer(self, status: int, data: bytes, told: Mapping[str, str] = MappingProxyType({})) -> None:
                 self.send_response(status)
+                for name, value in told.items():
+                    self.send_header(name, value)
                 if status != 204:
                     self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
