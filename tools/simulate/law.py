@@ -72,9 +72,10 @@ class Case:
         return (len(self.cuts) + len(self.wipes)) * cut_ceiling(self.book.rate) if self.is_store_lost else 0
 
     @property
-    def has_rivals(self) -> bool:
-        """A bin names one record, and these were two logs: only the store that is gone knew whose were in it."""
-        return self.book.has_twin and self.is_store_lost
+    def is_undecidable(self) -> bool:
+        """A bin names its newest record only. Where two logs were at work under one number, or the clock was set while records had no
+        time of their own, only the store that is gone knew whose were in it."""
+        return self.is_store_lost and (self.book.has_twin or (self.clock_moves and self.is_guessed))
 
     @property
     def stored(self) -> int:
@@ -120,7 +121,7 @@ def flagged_for_cuts(server: Server) -> int:
 
 def _sums(case: Case) -> Iterator[Violation]:
     about = {"truth": len(case.truth), "stored": case.stored}
-    if case.has_rivals:
+    if case.is_undecidable:
         return
     for direction, moments in (("count_ab", case.book.ab), ("count_ba", case.book.ba)):
         if sum(_int(row, direction) for row in case.bins) > len(moments):
@@ -133,7 +134,7 @@ def _sums(case: Case) -> Iterator[Violation]:
 
 def _never_too_many(case: Case) -> Iterator[Violation]:
     """In no span of whole minutes more than passed in it."""
-    if case.clock_moves or case.has_rivals:
+    if case.clock_moves or case.is_undecidable:
         return
     before = 0
     most = -_FOR_EVER  # of truth until a begin minus what is stored until there
