@@ -171,7 +171,7 @@ def _never_too_few(case: Case) -> Iterator[Violation]:
 
 
 def _ceiling(case: Case) -> Iterator[Violation]:
-    if case.forgets:
+    if case.forgets or case.book.has_twin:
         return
     flagged = sum(max(0, _bound(row)) for row in case.losses)
     strikes = len(case.cuts) + case.book.torn + len(case.book.flips) + len(case.book.wipes)

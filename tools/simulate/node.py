@@ -46,9 +46,11 @@ class _WatchedLog(RecordLog):
 
     def _open_next_sector(self) -> None:
         before = self.first_held
-        super()._open_next_sector()
-        if before:
-            self._book.give_up(self.incarnation, max(before, self.acked() + 1), self.first_held or self.next_seq)
+        try:
+            super()._open_next_sector()
+        finally:  # a cut in the middle has erased it, too
+            if before:
+                self._book.give_up(self.incarnation, max(before, self.acked() + 1), self.first_held or self.next_seq)
 
 
 class Node:

@@ -130,8 +130,14 @@ class World:
 
     def _is_delivered(self) -> bool:
         is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
-        is_read_back = not self.forgets or self.gateway.is_audited(self.second(self._healed_ms + AUDIT_AFTER_MS))
+        is_read_back = not self.forgets or self.gateway.is_audited(self._audit_due_s())
         return is_told and is_read_back and self.gateway.is_drained()
+
+    def _audit_due_s(self) -> int:
+        """From then on an audit sees everything: an hour that a moved clock has put ahead has to come first."""
+        newest = max((record.bin_start for book in self.books.values() for _, _, record in book.records), default=0)
+        healed_s = self.second(self._healed_ms)
+        return max(healed_s, newest if newest < healed_s + 2 * 3600 else 0) + AUDIT_AFTER_MS // 1000
 
     def _change_twins(self) -> None:
         """What the second device kept to itself is told now: the first has told everything, and makes room for it."""
@@ -174,7 +180,8 @@ class World:
         """A second device with the same number on a cable of its own: a copy of its flash, or a fresh one."""
         one = self.nodes[index]
         book = self.book_of(one)
-        if book.has_twin or one.is_gone:
+        is_cable_taken = any(node.plan.link == twin_of(one.plan.link) for node in self.nodes)
+        if book.has_twin or one.is_gone or is_cable_taken:
             return False
         book.has_twin = True
         twin = self._add(replace(one.plan, link=twin_of(one.plan.link), first_total=0, first_boot=0))
