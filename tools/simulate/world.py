@@ -23,7 +23,7 @@ from tools.simulate.schedule import MINUTE_MS, NodePlan, Plan, Stroke, twin_of
 from tools.simulate.server import Server
 from tools.simulate.timeline import Timeline
 
-HEAL_MS = 45 * MINUTE_MS  # by then everything has to be delivered
+HEAL_MS = 120 * MINUTE_MS  # by then everything has to be delivered
 CLOCK_HEAL_MS = 110 * MINUTE_MS  # where a node had been told a time an hour ahead
 SILENCE_MS = 17 * MINUTE_MS  # until a node that is gone has been missed
 LOOK_EVERY_MS = 5000
