@@ -23,7 +23,7 @@ from tools.simulate.schedule import MINUTE_MS, NodePlan, Plan, Stroke, twin_of
 from tools.simulate.server import Server
 from tools.simulate.timeline import Timeline
 
-HEAL_MS = 120 * MINUTE_MS  # by then everything has to be delivered
+HEAL_MS = 45 * MINUTE_MS  # by then everything has to be delivered
 CLOCK_HEAL_MS = 110 * MINUTE_MS  # where a node had been told a time an hour ahead
 SILENCE_MS = 17 * MINUTE_MS  # until a node that is gone has been missed
 LOOK_EVERY_MS = 5000
@@ -71,7 +71,7 @@ class World:
             self._add(node)
         self.is_healing = False
         self.twins: list[tuple[Node, Node]] = []
-        self._healed_ms = 0
+        self._audit_due_s = 0  # from then on an audit sees everything
         self._server_turn = self._clock_turn = 0
 
     def run(self) -> Outcome:
@@ -118,7 +118,8 @@ class World:
             node.power_on()
         for _, twin in self.twins:  # somebody has found it
             twin.unplug()
-        begin_ms = self._healed_ms = self.timeline.now_ms
+        begin_ms = self.timeline.now_ms
+        self._audit_due_s = max(self.second(begin_ms), self._newest_minute()) + AUDIT_AFTER_MS // 1000
         least_ms = SILENCE_MS if any(node.is_gone for node in self.nodes) else 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
         while self.timeline.now_ms < begin_ms + (CLOCK_HEAL_MS if self.clock_moves else HEAL_MS):
             self.timeline.run_until(self.timeline.now_ms + LOOK_EVERY_MS)
@@ -130,14 +131,13 @@ class World:
 
     def _is_delivered(self) -> bool:
         is_told = all(node.is_gone or self.book_of(node).is_cloned or node.is_delivered for node in self.nodes)
-        is_read_back = not self.forgets or self.gateway.is_audited(self._audit_due_s())
+        is_read_back = not self.forgets or self.gateway.is_audited(self._audit_due_s)
         return is_told and is_read_back and self.gateway.is_drained()
 
-    def _audit_due_s(self) -> int:
-        """From then on an audit sees everything: an hour that a moved clock has put ahead has to come first."""
-        newest = max((record.bin_start for book in self.books.values() for _, _, record in book.records), default=0)
-        healed_s = self.second(self._healed_ms)
-        return max(healed_s, newest if newest < healed_s + 2 * 3600 else 0) + AUDIT_AFTER_MS // 1000
+    def _newest_minute(self) -> int:
+        """That a node has named; a moved clock may have put it ahead, and an audit sees it only when it has come."""
+        named = [record.bin_start for book in self.books.values() for _, _, record in book.records]
+        return max((minute for minute in named if minute < self.second(self.timeline.now_ms) + CLOCK_HEAL_MS // 1000), default=0)
 
     def _change_twins(self) -> None:
         """What the second device kept to itself is told now: the first has told everything, and makes room for it."""
