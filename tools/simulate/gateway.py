@@ -216,7 +216,7 @@ class Gateway:
         """The server was read back after that, and everything was there."""
         auditing = self._service._auditing if self._service is not None else None
         last = auditing.last if auditing is not None else None
-        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
+        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread or last.waiting)
 
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._service._store.dead_letters() if self._service is not None else []
