@@ -177,7 +177,7 @@ def open_people(state: BootState) -> tuple[int, int]:
 
 def is_given_up(stream: Stream) -> bool:
     """Whether the node no longer holds what follows the last accepted record."""
-    return stream.first_held > stream.watermark + 1 and stream.watermark > 0
+    return stream.first_held > stream.watermark + 1 and (stream.watermark > 0 or stream.adopted_s > 0)
 
 
 def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:

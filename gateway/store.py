@@ -25,8 +25,6 @@ from gateway.model import (
     Q_CLIMATE_IMPLAUSIBLE,
     Q_NODE_RESET,
     Q_THINNED,
-    Q_TIME_HELD,
-    Q_TIME_UNKNOWN,
     Accept,
     BootState,
     ClimateBin,
@@ -42,13 +40,13 @@ from gateway.model import (
     node_name,
 )
 from gateway.outbox import Outbox
-from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
+from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, UNTIMED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
 
 QUARTER_S = 900
-REPLACED_S = 2 * 86_400  # a record without a time of its own may stand this far from where it is put now
+NEAR_S = 2 * 86_400  # records that follow each other stand no further apart, or there is no telling
 
 
 class Store(Outbox):
@@ -123,11 +121,19 @@ class Store(Outbox):
             return True
         if known is not None and not known.incarnation and not known.seq:  # read back from before bins named their records
             return True
-        if not effect.q & (Q_TIME_HELD | Q_TIME_UNKNOWN):
+        if not effect.q & UNTIMED:
             return False
-        near = (self.series_id(series), *mark, effect.bin_start - REPLACED_S, effect.bin_start + REPLACED_S)
-        query = "SELECT 1 FROM bins WHERE series=?1 AND incarnation=?2 AND ?3 BETWEEN seq - rev AND seq AND start BETWEEN ?4 AND ?5"
-        return bool(self._db.execute(query, near).fetchone())  # a bin has grown by one record with each revision
+        # It got a minute before, whatever the time was then. Bins are made in the order of records, so it is in the first that
+        # names it or a later one, if that bin says that it holds one without a time of its own.
+        of_stream = (self.series_id(series), effect.incarnation)
+        untimed = f"SELECT start, seq FROM bins WHERE series=? AND incarnation=? AND seq>=? AND q & {UNTIMED} ORDER BY seq LIMIT 1"
+        found = self._db.execute(untimed, (*of_stream, mark[1])).fetchone()
+        if found is None:
+            return False
+        start, seq = found
+        between = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq>=? AND seq<? AND start BETWEEN ? AND ? LIMIT 1"
+        near = (mark[1], seq, start - NEAR_S, start + NEAR_S)
+        return self._db.execute(between, (*of_stream, *near)).fetchone() is None
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import struct
 from binascii import crc32
 
+UNTIMED = 1028  # the quality bits TIME_HELD and TIME_UNKNOWN: a record in the bin had no time of its own
 QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
 VERSION = 2
 PAGE_B = 4096  # of every store: a file whose head is gone is still read page by page
@@ -54,6 +55,7 @@ CREATE TABLE IF NOT EXISTS facts(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
     rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, time, tags)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
+CREATE INDEX IF NOT EXISTS bins_untimed ON bins(series, incarnation, seq) WHERE q & {UNTIMED};
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
 CREATE TABLE IF NOT EXISTS dead_letters(

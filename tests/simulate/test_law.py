@@ -79,8 +79,8 @@ def test_people_flagged_in_another_hour_do_not_excuse_this_one():
 
 def test_what_a_cut_may_flag_has_a_ceiling():
     cut = a_case({0: 5, 1: 7}, [a_bin(0, 5), a_bin(1, 7)], cuts=[HOUR + 90])
-    assert not broken(dataclasses.replace(cut, losses=[a_loss(62)]))
-    assert broken(dataclasses.replace(cut, losses=[a_loss(63)])) == {"ceiling"}
+    assert not broken(dataclasses.replace(cut, losses=[a_loss(124)]))
+    assert broken(dataclasses.replace(cut, losses=[a_loss(125)])) == {"ceiling"}
 
 
 def test_without_a_fault_that_loses_nothing_may_be_flagged():

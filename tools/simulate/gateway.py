@@ -26,7 +26,7 @@ from unittest.mock import patch
 import structlog
 
 import streetwire
-from gateway import config, service
+from gateway import adoption, config, service
 from gateway.drivers.base import Emit, LinkStats
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, Accept, BootState, Passport, Received, node_name
@@ -189,6 +189,7 @@ class Gateway:
         state = BootState(node, incarnation, record.boot, total_ab=record.total_ab, total_ba=record.total_ba, **totals)
         accept = Accept(node, incarnation, record, site, record.bin_start, "radar", "sht4x", Q_SIMULATED, START_S * 1000)
         store.commit([passport, state, accept], START_S)
+        store.note(adoption.ADOPTED, 1)  # a store at work
         store.close()
 
     # -- what can be asked of it
@@ -215,7 +216,7 @@ class Gateway:
         """The server was read back after that, and everything was there."""
         auditing = self._service._auditing if self._service is not None else None
         last = auditing.last if auditing is not None else None
-        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread)
+        return last is not None and last.at_s >= since_s and not (last.missing or last.lasting or last.unread or last.waiting)
 
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._service._store.dead_letters() if self._service is not None else []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CUT_HIDES_S = 62  # a minute, a beat, and the second that an uptime leaves out
 SLACK_S = 6
+TOLD_S = 18  # who is known from live totals alone was told of by the next tick
 GAP_SLACK_S = 120
 UNKNOWN_ALLOWED = {"power_cut", "wiped"}  # reasons whose people cannot be known; their bound can
 STORE_FALLS = {"store_deleted", "store_restored", "store_corrupted"}
@@ -72,9 +73,10 @@ class Case:
         return (len(self.cuts) + len(self.wipes)) * cut_ceiling(self.book.rate) if self.is_store_lost else 0
 
     @property
-    def has_rivals(self) -> bool:
-        """A bin names one record, and these were two logs: only the store that is gone knew whose were in it."""
-        return self.book.has_twin and self.is_store_lost
+    def is_undecidable(self) -> bool:
+        """A bin names its newest record only. Where two logs were at work under one number, or the clock was set while records had
+        no time of their own, only the store that is gone knew whose were in it."""
+        return self.is_store_lost and (self.book.has_twin or (self.clock_moves and self.is_guessed))
 
     @property
     def stored(self) -> int:
@@ -120,7 +122,7 @@ def flagged_for_cuts(server: Server) -> int:
 
 def _sums(case: Case) -> Iterator[Violation]:
     about = {"truth": len(case.truth), "stored": case.stored}
-    if case.has_rivals:
+    if case.is_undecidable:
         return
     for direction, moments in (("count_ab", case.book.ab), ("count_ba", case.book.ba)):
         if sum(_int(row, direction) for row in case.bins) > len(moments):
@@ -133,20 +135,21 @@ def _sums(case: Case) -> Iterator[Violation]:
 
 def _never_too_many(case: Case) -> Iterator[Violation]:
     """In no span of whole minutes more than passed in it."""
-    if case.clock_moves or case.has_rivals:
+    if case.clock_moves or case.is_undecidable:
         return
+    slack_s = case.slack_s + (TOLD_S if case.cuts else 0)
     before = 0
     most = -_FOR_EVER  # of truth until a begin minus what is stored until there
     begin = 0
     for row in case.bins:
         if _q(row) & _GUESSED:
             continue
-        head = bisect_left(case.truth, row.time_s - case.slack_s) - before
+        head = bisect_left(case.truth, row.time_s - slack_s) - before
         if head > most:
             most, begin = head, row.time_s
         before += _count(row)
         end = row.time_s + PERIOD_S
-        excess = most + before - bisect_left(case.truth, end + case.slack_s)
+        excess = most + before - bisect_left(case.truth, end + slack_s)
         if excess > 0:
             yield Violation("span-twice", case.name, {"begin": begin, "end": end, "people": excess})
             return
@@ -174,7 +177,8 @@ def _ceiling(case: Case) -> Iterator[Violation]:
         return
     flagged = sum(max(0, _bound(row)) for row in case.losses)
     strikes = len(case.cuts) + case.book.torn + len(case.book.flips) + len(case.book.wipes)
-    most = max(0, case.lost) + strikes * cut_ceiling(case.book.rate)
+    # A cut in the middle of a write costs a boot number, and that may have been a boot.
+    most = max(0, case.lost) + (strikes + bool(strikes)) * cut_ceiling(case.book.rate)
     if flagged > most:
         yield Violation("ceiling", case.name, {"flagged": flagged, "most": most, "lost": case.lost, "cuts": strikes})
 
