@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import streetwire
-from gateway import delivery, heard, proofs
+from gateway import books, delivery, heard, proofs
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
 from gateway.model import Q_NODE_RESET, Gap, Loss, Stream
@@ -239,6 +239,8 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "bounds-doubled": (_around(proofs, "prove", _only_losses(lambda x: replace(x, bound=2 * x.bound + 100))),),
     "each-boot-an-hour": (_around(proofs, "prove", _an_hour_a_boot),),
     "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
+    "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
+    "audit-mends-nothing": (_attribute(books, "mend", lambda *_: []),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),
     "drop-on-4xx": (_around(http, "classify", _classified(lambda status: 400 <= status < 500)),),
