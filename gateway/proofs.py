@@ -75,9 +75,19 @@ def prove(
     if missing:
         effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, missing, missing))
     salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
-    effects += gaps(stream, before, last_bin, record, place, salvaged)
+    missed = gaps(stream, before, last_bin, record, place, salvaged)
+    if last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
+        # Its minute is a guess right behind the last bin: how long it was dark between them only its arrival bounds.
+        reason = "given_up" if is_given_up(stream) else "dark"
+        bound = place.people_in(max(0, received.received_ms // 1000 - last_bin))
+        missed = [Gap(place.site, stream.node, reason, place.bin_start, place.bin_start, bound)]
+    effects += missed
     losses = [effect for effect in effects if isinstance(effect, Loss)]
     return [*effects, *(_note(loss) for loss in losses)]
+
+
+def _has_time(stream: Stream, record: streetwire.Record, received: Received) -> bool:
+    return bool(record.bin_start or moments.epoch_ms(stream, record.boot, received))
 
 
 def _settle(

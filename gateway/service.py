@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 QUEUE = 1024  # payloads between the drivers and the intake
 BATCH = 256  # payloads in one transaction
 DISK_PAUSE_S = 5
-WISHES_S = 1.0
+WISHES_S = 10.0
 UNSET_MS = 3_600_000  # a clock that nobody has set for so long is believed
 CLOCK_S = 0.2  # between two looks whether the time is known
 PATIENCE_S = 120  # so long a new store waits for what the server has

@@ -1,6 +1,7 @@
 """What a command asks of a gateway that is running: only the gateway writes its store, so the command leaves a wish in its folder.
 
-A wish is an empty file with a known name; asking twice is asking once. The gateway looks every second, and removes what it does.
+A wish is an empty file with a known name; asking twice is asking once. The gateway looks every ten seconds, and removes what
+it does.
 """
 
 from __future__ import annotations

@@ -257,9 +257,13 @@ def _flagged(case: Case, begin: int, end: int) -> int:
             continue
         if _bound(row) < 0:
             total += _FOR_EVER
-        elif row.tags["reason"] == GIVEN_UP or any(row.time_s - GAP_SLACK_S <= wipe <= until + GAP_SLACK_S for wipe in case.wipes):
+        elif row.tags["reason"] == GIVEN_UP or case.book.given_up or _is_near(case.wipes, row.time_s, until):
             total += _bound(row)
     return total
+
+
+def _is_near(moments: list[int], begin: int, end: int) -> bool:
+    return any(begin - GAP_SLACK_S <= moment <= end + GAP_SLACK_S for moment in moments)
 
 
 def _reach(case: Case, hour: int) -> int:
