@@ -31,7 +31,7 @@ def test_every_picture_of_the_readme_is_there_and_no_other():
 @needs("chromium")
 @needs("pty")
 @pytest.mark.timeout(180)
-def test_the_command_takes_them_from_a_running_demo(tmp_path, monkeypatch):
+def test_taken_from_a_demo(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     paths = pictures.take(tmp_path / "pictures", duration="30m", pace=90, moment="10:1")
     assert {path.name for path in paths} == {path.name for path in pictures.FOLDER.iterdir()}
