@@ -7,7 +7,8 @@ Theory of operation
     Of one bin, two generations may know different parts. Who knows the newer record of the same log knows more, and is right,
     unless that record is all it knows: then it comes on top. Else the greater value is kept, so that no bin ever shrinks.
     A row that is not made as ours are is nobody's: it is left alone, and an audit names it.
-    Each stream is told up to when another store kept its books: what is missing of that time has been said by that one.
+    Each stream is told up to which record another store kept its books: what was missing before that one has been said by that
+    store, since flags go out before the bins that prove them.
     A store that is older than what it published (a copy was put back) finds on the server a status of this gateway that it
     never wrote.
 """
@@ -20,7 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway import schema
-from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, BootState, ClimateBin, CountBin, Gap, Series, node_number
+from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Series, node_number
 from gateway.proofs import unheard
 from gateway.store import QUARTER_S, Store
 from gateway.tables import AUDITED, QUEUED
@@ -47,7 +48,7 @@ def begin_generation(store: Store) -> None:
     """What follows is read back first, and nodes are asked for all that they still hold."""
     with store.transaction() as database:
         store.put_note(ADOPTED, 0)
-        database.execute("UPDATE streams SET adopted = last_bin")
+        database.execute("UPDATE streams SET adopted = max(adopted, watermark)")
 
 
 def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], now_s: int) -> int:
@@ -62,26 +63,22 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
 
 
 def finish(store: Store, now_s: int) -> None:
-    """Streams begin where the adopted bins end. Live totals of before prove nothing any more, nor do totals of a stream that
-    another store has carried on."""
+    """Streams begin where the adopted bins end. Live totals of before prove nothing any more."""
     with store.transaction() as database:
-        known = {(stream.node, stream.incarnation): stream.last_bin for stream in store.streams()}
         newest = database.execute(
-            "SELECT node, incarnation, max(start) FROM bins JOIN series ON id = series WHERE incarnation > 0 AND start <= ? "
-            "GROUP BY node, incarnation",
+            "SELECT node, incarnation, max(seq), max(start * (start <= ?)) FROM bins JOIN series ON id = series "
+            "WHERE incarnation > 0 GROUP BY node, incarnation",
             (now_s,),
         ).fetchall()
-        for name, incarnation, start in newest:
+        for name, incarnation, seq, start in newest:
             database.execute(
-                "INSERT INTO streams(node, incarnation, last_bin, adopted) VALUES(?1,?2,?3,?3) ON CONFLICT DO UPDATE SET "
-                "last_bin = max(last_bin, ?3), adopted = max(adopted, ?3)",
-                (node_number(name), incarnation, start),
+                "INSERT INTO streams(node, incarnation, adopted, last_bin) VALUES(?1,?2,?3,?4) ON CONFLICT DO UPDATE SET "
+                "adopted = max(adopted, ?3), last_bin = max(last_bin, ?4)",
+                (node_number(name), incarnation, seq, start),
             )
         for stream in store.streams():
-            is_behind = stream.last_bin > known.get((stream.node, stream.incarnation), 0)
             for state in stream.boots.values():
-                anew = BootState(state.node, state.incarnation, state.boot, state.epoch_ms)
-                store.keep_boot(anew if is_behind else unheard(state))
+                store.keep_boot(unheard(state))
         _carry_on_silences(store, now_s)
         store.put_note(ADOPTED, 1)
 

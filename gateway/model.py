@@ -218,8 +218,8 @@ class Moment(NamedTuple):
 
 @dataclass(slots=True)
 class Stream:
-    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the bin
-    `adopted_s` another store has kept the books, of which only the bins are known (0: there was none)."""
+    """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the
+    record `adopted` another store has kept the books, of which only the bins are known (0: there was none)."""
 
     node: int
     incarnation: int
@@ -227,7 +227,7 @@ class Stream:
     last_bin: int = 0
     last_boot: int = -1
     passport: Passport | None = None
-    adopted_s: int = 0
+    adopted: int = 0
     boots: dict[int, BootState] = field(default_factory=dict)
     told_time_ms: int = 0
     told_status_s: int = 0

@@ -9,32 +9,43 @@ from typing import Any
 from gateway import schema
 from gateway.model import OutboxRef
 from gateway.rows import Rows
-from gateway.tables import DEAD, QUEUED
+from gateway.tables import DEAD, IS_FLAG, IS_SALVAGED, QUEUED
 
 _TABLE_OF = {"passages": "bins", "climate": "climate"}  # all others are facts
+_SPAN = f"state = {QUEUED} AND {{0}} >= ? AND {{0}} < ? ORDER BY 1, 2 LIMIT ?"
+_ANY = "TRUE"
 _EVER = 1 << 62
 
 
 class Outbox(Rows):
     def waiting(self, limit: int, fresh_s: int = _EVER) -> list[OutboxRef]:
-        """References that wait to be sent, at most `limit`: those from `fresh_s` on first, the oldest first in each part."""
-        fresh = self._waiting(limit, fresh_s, _EVER) if fresh_s < _EVER else []
-        return fresh + self._waiting(limit - len(fresh), -1, fresh_s)
+        """References that wait to be sent, at most `limit`. What is flagged and what was salvaged go first, so that no bin is there
+        without what its record has proved of those before it; then those from `fresh_s` on, then all others, the oldest first."""
+        found = [*self._facts_waiting(IS_FLAG, limit), *self._bins_waiting("passages", IS_SALVAGED, limit)]
+        for start_s, end_s in ((fresh_s, _EVER), (-_EVER, fresh_s)):
+            if start_s < _EVER and len(found) < limit:
+                found += self._span_waiting(limit, start_s, end_s)
+        return list(dict.fromkeys(found))[:limit]
 
-    def _waiting(self, limit: int, start_s: int, end_s: int) -> list[OutboxRef]:
-        span = f"state = {QUEUED} AND %s >= ? AND %s < ? ORDER BY 1, 2 LIMIT ?"
+    def _span_waiting(self, limit: int, start_s: int, end_s: int) -> list[OutboxRef]:
+        found = self._facts_waiting(_ANY, limit, start_s, end_s)
+        for measurement in _TABLE_OF:
+            found += self._bins_waiting(measurement, _ANY, limit, start_s, end_s)
+        return sorted(found, key=lambda ref: ref.time_s)
+
+    def _bins_waiting(self, measurement: str, which: str, limit: int, start_s: int = -_EVER, end_s: int = _EVER) -> list[OutboxRef]:
+        query = f"SELECT start, series, rev FROM {_TABLE_OF[measurement]} WHERE {which} AND {_SPAN.format('start')}"
         found: list[OutboxRef] = []
-        for measurement, table in _TABLE_OF.items():
-            where = span % ("start", "start")
-            for time_s, id_, rev in self.read(f"SELECT start, series, rev FROM {table} WHERE {where}", (start_s, end_s, limit)):
-                series = self.series_of(id_)
-                tags = {"site": series.site, "node": series.node, "sensor": series.sensor}
-                found.append(OutboxRef(id_, measurement, tags, time_s, rev))
-        query = f"SELECT time, id, measurement, tags, rev FROM facts WHERE {span % ('time', 'time')}"
-        for time_s, id_, measurement, tags, rev in self.read(query, (start_s, end_s, limit)):
-            found.append(OutboxRef(id_, measurement, json.loads(tags), time_s, rev))
-        found.sort(key=lambda ref: ref.time_s)
-        return found[:limit]
+        for time_s, id_, rev in self.read(query, (start_s, end_s, limit)):
+            series = self.series_of(id_)
+            tags = {"site": series.site, "node": series.node, "sensor": series.sensor}
+            found.append(OutboxRef(id_, measurement, tags, time_s, rev))
+        return found
+
+    def _facts_waiting(self, which: str, limit: int, start_s: int = -_EVER, end_s: int = _EVER) -> list[OutboxRef]:
+        query = f"SELECT time, id, measurement, tags, rev FROM facts WHERE {which} AND {_SPAN.format('time')}"
+        rows = self.read(query, (start_s, end_s, limit))
+        return [OutboxRef(id_, measurement, json.loads(tags), time_s, rev) for time_s, id_, measurement, tags, rev in rows]
 
     def settle(self, refs: Sequence[OutboxRef], state: int) -> None:
         """These revisions reached `state`; what has grown meanwhile goes on waiting."""

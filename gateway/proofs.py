@@ -63,20 +63,20 @@ def prove(
         now_s = received.received_ms // 1000
         until_s = max(silence.start_s, min(place.bin_start, now_s))
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
-    if place.bin_start <= stream.adopted_s:  # of this time another store has kept the books
+    if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
     before = max(olds, key=known_until, default=stream)
-    last_bin = max(0, known_until(before) - PERIOD_S) if olds else stream.last_bin
+    last_bin = max(0, known_until(before) - PERIOD_S)
     for old in olds:
-        last = [state for state in unsettled_boots(old) if _is_over(state, place)]
-        effects += _settle(old, last, place, MINUTE_S * len(last), "wiped", received)
-    ended = ended_boots(stream, record.boot)
-    effects += _settle(stream, ended, place, unseen_s(stream, ended, record.boot, received) if ended else 0, "power_cut", received)
+        last = [(state, MINUTE_S) for state in unsettled_boots(old) if _is_over(old, state, stream, record, place, received)]
+        effects += _settle(old, last, place, "wiped", received)
+    effects += _settle(stream, unseen(stream, record.boot, received), place, "power_cut", received)
     if missing:
-        effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, missing, missing))
+        people = missing if stream.watermark >= stream.adopted else -1  # some of them the other store may have counted
+        effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, people, missing))
     salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
     missed = gaps(stream, before, last_bin, record, place, salvaged)
-    if last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
+    if before.last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
         # Its minute is a guess right behind the last bin: how long it was dark between them only its arrival bounds.
         reason = "given_up" if is_given_up(stream) else "dark"
         bound = place.people_in(max(0, received.received_ms // 1000 - last_bin))
@@ -91,34 +91,54 @@ def _has_time(stream: Stream, record: streetwire.Record, received: Received) -> 
 
 
 def _settle(
-    stream: Stream, ended: list[BootState], place: Place, unseen_s: int, reason: str, received: Received
+    stream: Stream, ended: list[tuple[BootState, int]], place: Place, reason: str, received: Received
 ) -> list[Effect]:
-    """Closes boots that have ended: what their live totals told goes into their minutes, the rest is bounded."""
+    """Closes boots that have ended, each with the seconds in which it may have counted unseen: what their live totals told goes
+    into their minutes, the rest is bounded."""
     effects: list[Effect] = []
-    heard_s = min((_last_known(state) for state in ended if state.epoch_ms), default=place.bin_start)
-    at_s = stream.last_bin + PERIOD_S if stream.last_bin else heard_s
-    for state in ended:
+    for state, unseen_s in ended:
         found = salvage(stream, state, place, received)
-        if found is not None and found.bin_start > stream.adopted_s:
+        if found is not None:
             effects.append(found)
-            at_s = found.bin_start
         stream.boots[state.boot] = settled(state)
         effects.append(stream.boots[state.boot])
-    bound = place.people_in(unseen_s)
-    if bound:
-        at_s = min(at_s, place.bin_start)
-        effects.append(Loss(place.site_at(at_s), stream.node, reason, at_s, -1, bound))
+        bound = place.people_in(unseen_s)
+        if bound:
+            at_s = found.bin_start if found is not None else min(_ended_s(stream, state, place), place.bin_start)
+            effects.append(Loss(place.site_at(at_s), stream.node, reason, at_s, -1, bound))
     return effects
 
 
-def _is_over(state: BootState, place: Place) -> bool:
-    """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival."""
-    return state.epoch_ms > 0 and _last_known(state) <= place.bin_start + PERIOD_S + MARGIN_S
+def _ended_s(stream: Stream, state: BootState, place: Place) -> int:
+    """The minute in which a boot has ended, as far as anything is known of it."""
+    if state.boot == stream.last_boot and stream.last_bin:
+        return stream.last_bin + PERIOD_S
+    return _last_known(state) if state.epoch_ms else place.bin_start
+
+
+def _is_over(
+    old: Stream, state: BootState, stream: Stream, record: streetwire.Record, place: Place, received: Received
+) -> bool:
+    """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival. By the
+    steady clock where that knows both, since the other may have been set between."""
+    if not state.epoch_ms:
+        return False
+    if _last_known(state) > received.received_ms // 1000 + MARGIN_S:
+        return True  # the clock went back, and proves nothing
+    ended, began = old.moments.get(state.boot), stream.moments.get(record.boot)
+    if ended is not None and began is not None:
+        return ended.epoch_ms // 1000 + _uptime_s(state) <= began.epoch_ms // 1000 + record.uptime_end_s + MARGIN_S
+    return _last_known(state) <= place.bin_start + PERIOD_S + MARGIN_S
 
 
 def _last_known(state: BootState) -> int:
     """Until when something is known of a boot, in UTC seconds, where its epoch is."""
-    return state.epoch_ms // 1000 + max(state.end_uptime_s, state.live_uptime_s)
+    return state.epoch_ms // 1000 + _uptime_s(state)
+
+
+def _uptime_s(state: BootState) -> int:
+    """At which something was heard of a boot last."""
+    return max(state.end_uptime_s, state.live_uptime_s)
 
 
 def known_until(stream: Stream) -> int:
@@ -138,7 +158,7 @@ def _note(loss: Loss) -> Note:
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
     known = stream.boots.get(record.boot)
-    if 0 < stream.adopted_s >= stream.last_bin and not (known and known.end_uptime_s):
+    if stream.watermark < stream.adopted < record.seq and not (known and known.end_uptime_s and is_given_up(stream)):
         return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS
@@ -168,8 +188,8 @@ def salvage(stream: Stream, state: BootState, place: Place, received: Received) 
     """What only the live totals of an ended boot know. Of a boot that was first heard when it had closed minutes already, and of
     which no record has come, nobody knows how many of its people are in records that others have."""
     ab, ba = (max(0, people) for people in open_people(state))
-    is_base_known = state.end_uptime_s > 0 or state.since_uptime_s <= MINUTE_S
-    if stream.passport is None or not is_base_known or not 0 < ab + ba <= place.people_in(state.live_uptime_s + MINUTE_S):
+    most = place.people_in(state.live_uptime_s + MINUTE_S)
+    if stream.passport is None or not _is_base_known(stream, state) or not 0 < ab + ba <= most:
         return None
     bin_start, q = moments.place_open_minute(stream, state, received)
     bin_start = min(bin_start, place.bin_start)  # it ended before that boot began
@@ -180,32 +200,40 @@ def salvage(stream: Stream, state: BootState, place: Place, received: Received) 
     )  # fmt: skip
 
 
+def _is_base_known(stream: Stream, state: BootState) -> bool:
+    """Whether it is known how many people of this boot are in records."""
+    return state.end_uptime_s > 0 or (state.since_uptime_s <= MINUTE_S and stream.watermark >= stream.adopted)
+
+
 def open_people(state: BootState) -> tuple[int, int]:
     """What the live totals know beyond the last record, per direction."""
+    if not state.live_uptime_s:  # none was heard
+        return 0, 0
     return heard.minus(state.live_ab, state.total_ab), heard.minus(state.live_ba, state.total_ba)
 
 
 def is_given_up(stream: Stream) -> bool:
-    """Whether the node no longer holds what follows the last accepted record."""
-    return stream.first_held > stream.watermark + 1 and (stream.watermark > 0 or stream.adopted_s > 0)
+    """Whether the node no longer holds what follows the last record that was accepted, here or by another store."""
+    last = max(stream.watermark, stream.adopted)
+    return 0 < last < stream.first_held - 1
 
 
-def unseen_s(stream: Stream, ended: list[BootState], boot: int, received: Received) -> int:
-    """For how many seconds boots that have ended, at least one, may have counted people of whom nothing is known."""
+def unseen(stream: Stream, boot: int, received: Received) -> list[tuple[BootState, int]]:
+    """Boots that have ended with the first record of this one, and for how many seconds each, and those behind it of which nothing
+    was heard, may have counted people of whom nothing is known."""
+    ended = ended_boots(stream, boot)
     open_s = MINUTE_S * (2 if is_given_up(stream) else 1)  # then its first minute and its last are both in no gap
-    hidden_s = open_s * max(0, (boot - ended[0].boot) % MAX_BOOT - len(ended))
     began_ms = moments.epoch_ms(stream, boot, received)
-    for state, following in zip(ended, [*ended[1:], None], strict=True):
-        known_s = max(state.end_uptime_s, state.live_uptime_s)
+    found: list[tuple[BootState, int]] = []
+    for state, following in zip(ended, [*(other.boot for other in ended), boot][1:], strict=True):
+        known_s = max(state.end_uptime_s, state.live_uptime_s) if _is_base_known(stream, state) else state.end_uptime_s
         rest_s = state.end_uptime_s + open_s - known_s
         rest_s = rest_s if rest_s > 0 else LIVE_TICK_S  # a minute that its flash did not take
-        next_ms = moments.epoch_ms(stream, following.boot, received) if following else began_ms
-        hidden_s += _until(next_ms, moments.epoch_ms(stream, state.boot, received), known_s, rest_s)
-    if began_ms:
-        first = ended[0]
-        known_s = max(first.end_uptime_s, first.live_uptime_s)
-        hidden_s = _until(began_ms, moments.epoch_ms(stream, first.boot, received), known_s, hidden_s)
-    return hidden_s
+        unheard_s = open_s * max(0, (following - state.boot) % MAX_BOOT - 1)
+        next_ms = moments.epoch_ms(stream, following, received)
+        epoch_ms = moments.epoch_ms(stream, state.boot, received)
+        found.append((state, _until(next_ms or began_ms, epoch_ms, known_s, rest_s + unheard_s)))
+    return found
 
 
 def _until(began_ms: int, epoch_ms: int, known_s: int, at_most_s: int) -> int:

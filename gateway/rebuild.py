@@ -115,12 +115,12 @@ def _tidy(database: sqlite3.Connection) -> int:
 def _derive(database: sqlite3.Connection, now_s: int, broken: int) -> None:
     """What the session has to know, from the rows that are there."""
     bins = "bins JOIN series ON series.id = bins.series"
-    newest = f"SELECT node, incarnation, max(start) FROM {bins} WHERE incarnation GROUP BY node, incarnation"
-    for name, incarnation, start in database.execute(newest).fetchall():
+    newest = f"SELECT node, incarnation, max(start), max(seq) FROM {bins} WHERE incarnation GROUP BY node, incarnation"
+    for name, incarnation, start, seq in database.execute(newest).fetchall():
         database.execute(
-            "INSERT INTO streams(node, incarnation, last_bin, adopted) VALUES(?1,?2,?3,?3) "
-            "ON CONFLICT DO UPDATE SET last_bin = ?3, adopted = ?3",
-            (node_number(name), incarnation, start),
+            "INSERT INTO streams(node, incarnation, last_bin, adopted) VALUES(?1,?2,?3,?4) "
+            "ON CONFLICT DO UPDATE SET last_bin = ?3, adopted = ?4",
+            (node_number(name), incarnation, start, seq),
         )
     introduced = {node_name(node) for (node,) in database.execute("SELECT node FROM streams WHERE passport IS NOT NULL")}
     simulated = {name for (name,) in database.execute(f"SELECT DISTINCT node FROM {bins} WHERE q & {Q_SIMULATED}")}

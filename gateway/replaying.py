@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import streetwire
-from gateway.model import Accept, CountBin, Salvage, Series, node_name, node_number
+from gateway.model import Accept, CountBin, Salvage, node_number
 from gateway.store import Store
 
 PORTION = 5_000
@@ -37,14 +37,16 @@ def replay(source: Store, into: Store) -> Replayed:
     bins = {(bin_.series, bin_.start_s): bin_ for bin_ in into.count_bins_since(0)}
     different = []
     compared = 0
-    adopted = {(node_name(stream.node), stream.incarnation): stream.adopted_s for stream in source.streams()}
+    adopted = {(stream.node, stream.incarnation): stream.adopted for stream in source.streams()}
     for became in bins.values():
         was = source.count_bin(became.series, became.start_s)
         if was is None or was.period_s != became.period_s:
             continue
-        if became.start_s <= adopted.get((became.series.node, became.incarnation), 0):
+        node = node_number(became.series.node)
+        last_adopted = adopted.get((node, became.incarnation), 0)
+        if last_adopted and _first_seq(source, node, became) <= last_adopted:
             continue
-        if was.rev > became.rev and _may_begin_before(source, was.series, was.start_s):
+        if was.rev > became.rev and (last_adopted or _may_begin_before(source, node, was.start_s)):
             continue
         compared += 1
         if was != became:
@@ -52,9 +54,16 @@ def replay(source: Store, into: Store) -> Replayed:
     return Replayed(received, compared, different)
 
 
-def _may_begin_before(source: Store, series: Series, start_s: int) -> bool:
+def _first_seq(source: Store, node: int, bin_: CountBin) -> int:
+    where = "node = ? AND incarnation = ? AND bin_start = ? AND seq > 0"
+    values = (node, bin_.incarnation, bin_.start_s)
+    ((seq,),) = source.read(f"SELECT coalesce(min(seq), 0) FROM received WHERE {where}", values)
+    return seq
+
+
+def _may_begin_before(source: Store, node: int, start_s: int) -> bool:
     # Whether the first record of this bin may be one of those that have been forgotten.
-    ((oldest,),) = source.read("SELECT coalesce(min(bin_start), 0) FROM received WHERE node = ?", (node_number(series.node),))
+    ((oldest,),) = source.read("SELECT coalesce(min(bin_start), 0) FROM received WHERE node = ?", (node,))
     return start_s <= oldest
 
 

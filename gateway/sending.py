@@ -84,10 +84,9 @@ class Sending:
 
     async def send_batch(self) -> float:
         """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
-        refs = await self._in_store(self._store.waiting, self._size.points, self._now_s() - FRESH_S)
-        if not refs:
+        items, withheld, unfit = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
+        if not (items or withheld or unfit):
             return 0.0
-        items, withheld, unfit = await self._in_store(self._render, refs)
         if withheld:
             await self._in_store(self._store.settle, withheld, SUPPRESSED)
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
@@ -128,14 +127,14 @@ class Sending:
             getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
         return pause_s
 
-    def _render(self, refs: Sequence[OutboxRef]) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
-        # In the store's thread: the bins as they are at the moment of sending. What is not to be sent, and what the
-        # schema refuses (with the reason), comes apart.
+    def _next_batch(self, fresh_s: int) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
+        # In the store's thread, with no commit between: bins as they are at the moment of sending, behind all that is flagged so
+        # far. What is not to be sent, and what the schema refuses (with the reason), comes apart.
         simulated = set() if self._uplink.is_local else self._store.simulated_nodes()
         items: list[Item] = []
         withheld: list[OutboxRef] = []
         unfit: list[tuple[OutboxRef, str, str]] = []
-        for ref in refs:
+        for ref in self._store.waiting(self._size.points, fresh_s):
             point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
             if point is None or (not self._uplink.is_local and _is_simulated(point)):
                 withheld.append(ref)

@@ -212,7 +212,7 @@ class Session:
             self._drop("out of order")
             return [*self._ask_again(stream, received), self._ack(stream, received)]
         bin_start, q = self._place(stream, record, received)
-        if bin_start > received.received_ms // 1000 + FUTURE_S:
+        if bin_start > received.received_ms // 1000 + FUTURE_S and record.seq > stream.adopted:
             return self._complain(received, stream.node, "record from the future", f"bin {bin_start}")
         site = self._rules.site_of(node_name(stream.node), bin_start)
         if site is None:
@@ -245,7 +245,7 @@ class Session:
             if record.flags & flag:
                 q |= bit
         bin_start, now_ms = record.bin_start, moments.steady(received)
-        if bin_start > received.received_ms // 1000 + FUTURE_S:
+        if bin_start > received.received_ms // 1000 + FUTURE_S and record.seq > stream.adopted:
             # The time may be ours that is wrong, so the node keeps it for a while; but no clock may block a node for ever.
             if stream.refused_ms is None:
                 stream.refused_ms = now_ms

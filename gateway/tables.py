@@ -18,7 +18,9 @@ from binascii import crc32
 
 UNTIMED = 1028  # the quality bits TIME_HELD and TIME_UNKNOWN: a record in the bin had no time of its own
 QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
-VERSION = 2
+IS_FLAG = "measurement IN ('losses', 'gaps')"
+IS_SALVAGED = "q & 2"  # NODE_RESET: it holds what live totals told of a boot that ended, or the first record of the next
+VERSION = 3
 PAGE_B = 4096  # of every store: a file whose head is gone is still read page by page
 
 # Of the numbers of a stream: a watermark that is too high would make a node forget.
@@ -55,9 +57,11 @@ CREATE TABLE IF NOT EXISTS facts(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, time INTEGER NOT NULL, fields TEXT NOT NULL,
     rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, time, tags)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
+CREATE INDEX IF NOT EXISTS bins_salvaged ON bins(start, series) WHERE state = {QUEUED} AND {IS_SALVAGED};
 CREATE INDEX IF NOT EXISTS bins_untimed ON bins(series, incarnation, seq) WHERE q & {UNTIMED};
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
+CREATE INDEX IF NOT EXISTS flags_waiting ON facts(time, id) WHERE state = {QUEUED} AND {IS_FLAG};
 CREATE TABLE IF NOT EXISTS dead_letters(
     id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, ref INTEGER NOT NULL, time INTEGER NOT NULL, line TEXT NOT NULL,
     reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT;

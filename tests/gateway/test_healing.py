@@ -247,7 +247,7 @@ def test_the_new_store_is_a_generation_of_its_own_that_knows_bins_passports_and_
     store, healed = open_store(path, False, T0 + 7)
     (stream,) = store.streams()
     newest = T0 + 60 * 299
-    assert (stream.watermark, stream.last_bin, stream.adopted_s, stream.passport) == (0, newest, newest, PASSPORT)
+    assert (stream.watermark, stream.last_bin, stream.adopted, stream.passport) == (0, newest, 299, PASSPORT)
     assert [gap.start_s for gap in store.silences()] == [T0]
     notes = dict(store.read("SELECT * FROM meta"))
     assert notes == {"adopted": 0, "damaged_rows": 0, "healed_s": T0 + 7, "connected": 1, "contact_s": T0 + 7}

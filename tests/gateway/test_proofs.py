@@ -152,7 +152,16 @@ def test_each_of_several_quick_resets_hides_what_lies_before_the_next(desk):
     desk.hear(hello(boot=4), T0 + 100)
     first = desk.hear(minute(512, T0 + 60, previous=1, boot=4), T0 + 121)
     # 60 to 70, 80 to 85, 95 to 100, each with its margin of 2 s
-    assert losses(first) == [("power_cut", -1, RATE * (12 + 7 + 7) // 60)]
+    assert losses(first) == [("power_cut", -1, RATE * seconds // 60) for seconds in (12, 7, 7)]
+
+
+def test_each_of_several_boots_is_flagged_in_the_hour_in_which_it_ended(desk):
+    desk.hear(minute(1, T0 + 3480, 3), T0 + 3541)
+    desk.hear(live(1, 3590, 9, covered_s=50), T0 + 3590)
+    desk.hear(hello(boot=2), T0 + 3605)
+    desk.hear(live(2, 15, 5, covered_s=15), T0 + 3620)
+    desk.hear(minute(512, T0 + 3660, previous=1, boot=3), T0 + 3721)
+    assert {hour - T0: fields["bound"] for hour, fields in desk.facts("losses").items()} == {0: RATE * 17 // 60, 3600: RATE * 47 // 60}
 
 
 def test_a_boot_that_began_after_a_long_darkness_hides_one_minute_and_no_more(desk):
@@ -161,7 +170,7 @@ def test_a_boot_that_began_after_a_long_darkness_hides_one_minute_and_no_more(de
     desk.hear(live(2, 10, covered_s=10), T0 + 86_410)
     desk.hear(hello(boot=3), T0 + 90_000)
     first = desk.hear(minute(512, T0 + 90_000, previous=1, boot=3), T0 + 90_061)
-    assert losses(first) == [("power_cut", -1, RATE * (62 + 52) // 60)]
+    assert losses(first) == [("power_cut", -1, RATE * 62 // 60), ("power_cut", -1, RATE * 52 // 60)]
 
 
 def test_a_cut_before_the_first_record_ever_is_bounded_and_salvaged(desk):
@@ -195,7 +204,7 @@ def test_a_power_cut_is_known_across_the_wrap_of_the_boot_number(desk):
     assert (salvaged(first), losses(first)) == ([(60, 4, 0, 0)], [("power_cut", -1, RATE * 32 // 60)])
     desk.hear(live(0, 90, 1, 1), T0 + 210)
     first = desk.hear(minute(512, T0 + 240, previous=256, boot=2), T0 + 301)  # boot 1 never spoke
-    assert (salvaged(first), losses(first)) == ([(180, 1, 1, 0)], [("power_cut", -1, RATE * (32 + 62) // 60)])
+    assert (salvaged(first), losses(first)) == ([(180, 1, 1, 0)], [("power_cut", -1, RATE * 32 // 60), ("power_cut", -1, A_MINUTE)])
 
 
 def test_the_first_record_ever_may_be_of_any_boot():
@@ -224,7 +233,7 @@ def test_boots_that_were_forgotten_for_their_number_count_as_never_heard():
         desk.hear(hello(boot=boot), T0 + 100 * boot)
     first = desk.hear(minute(1, T0 + 1200, 3, boot=12), T0 + 1261)
     # Known are 1 and 6 to 12; each but the last may have hidden a minute, as may the four that are forgotten.
-    assert losses(first) == [("power_cut", -1, 11 * A_MINUTE)]
+    assert sum(bound for _, _, bound in losses(first)) == 11 * A_MINUTE
 
 
 def test_where_records_were_given_up_the_first_and_the_last_minute_of_a_boot_lie_in_no_gap(desk):

@@ -6,9 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.model import Loss, Stream
+from gateway.model import BootState, Loss, Stream
 from gateway.session import Session
-from tests.gateway.parts import INCARNATION, NODE, RATE, T0, Desk, gaps, hello, live, losses, minute, of_kind, rules, salvaged
+from tests.gateway.parts import (
+    INCARNATION,
+    NODE,
+    RATE,
+    T0,
+    Desk,
+    acked,
+    gaps,
+    hello,
+    live,
+    losses,
+    minute,
+    of_kind,
+    rules,
+    salvaged,
+)
 
 A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
 
@@ -108,7 +123,7 @@ def test_a_boot_of_the_old_log_without_a_record_is_salvaged_too(desk):
     desk.hear(hello(incarnation=NEW), T0 + 400)
     effects = desk.hear(minute(1, T0 + 420, incarnation=NEW), T0 + 481)
     assert salvaged(effects) == [(60, 5, 0, 30)]
-    assert losses(effects) == [("wiped", -1, 2 * A_MINUTE)]
+    assert losses(effects) == [("wiped", -1, A_MINUTE), ("wiped", -1, A_MINUTE)]
 
 
 def test_the_boots_of_a_new_log_are_not_those_of_the_old_one(desk):
@@ -130,19 +145,19 @@ def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts
     assert sum(ab + ba for ab, ba in desk.counts().values()) == 9
 
 
-# -- a time of which another store has kept the books
+# -- records up to which another store has kept the books
 
 
-def adopted(until_s: int) -> Desk:
-    """A new store that has taken over what the server has up to this bin; the node has been counting in boot 3."""
+def adopted(seq: int, **known: int) -> Desk:
+    """A store that has taken over what the server has up to this record; the node has been counting in boot 3."""
     desk = Desk()
-    desk.session = Session(rules(), [Stream(NODE, INCARNATION, adopted_s=until_s, last_bin=until_s)])
+    desk.session = Session(rules(), [Stream(NODE, INCARNATION, adopted=seq, last_bin=T0 + 600, **known)])
     desk.hear(hello(boot=3), T0)
     return desk
 
 
-def test_of_a_time_whose_books_another_store_kept_nothing_is_missing():
-    desk = adopted(T0 + 600)
+def test_of_records_whose_books_another_store_kept_nothing_is_missing():
+    desk = adopted(10)
     desk.hear(live(2, 30, 5), T0 + 90)
     for seq, bin_start in ((9, T0 + 540), (10, T0 + 600)):
         effects = desk.hear(minute(seq, bin_start, 1, previous=0, boot=3, total=(400 + 10 * seq, 0)), T0 + 700)
@@ -150,17 +165,39 @@ def test_of_a_time_whose_books_another_store_kept_nothing_is_missing():
 
 
 def test_totals_begin_where_the_books_of_the_other_store_end():
-    desk = adopted(T0 + 600)
-    assert losses(desk.hear(minute(9, T0 + 660, 1, 1, previous=0, boot=3, total=(400, 300)), T0 + 721)) == []
-    assert losses(desk.hear(minute(20, T0 + 720, 1, previous=9, boot=3, total=(411, 300)), T0 + 781)) == [("given_up", 10, 10)]
+    desk = adopted(10)
+    assert losses(desk.hear(minute(11, T0 + 660, 1, 1, previous=0, boot=3, total=(400, 300)), T0 + 721)) == []
+    assert losses(desk.hear(minute(20, T0 + 720, 1, previous=11, boot=3, total=(411, 300)), T0 + 781)) == [("given_up", 10, 10)]
 
 
-def test_people_told_live_in_a_time_whose_books_another_store_kept_are_not_salvaged():
-    for told_s, people in ((630, []), (690, [(660, 5, 0, 30)])):
-        desk = adopted(T0 + 600)
-        desk.hear(live(3, told_s, 5, covered_s=30), T0 + told_s)
-        effects = desk.hear(minute(256, T0 + 900, previous=0, boot=4), T0 + 961)
-        assert salvaged(effects) == people
+def test_what_follows_the_books_of_the_other_store_is_proved_though_its_clock_was_ahead():
+    desk = adopted(10)
+    desk.hear(minute(10, T0 + 600, 1, previous=0, boot=3, total=(400, 0)), T0 + 700)
+    effects = desk.hear(minute(20, T0 + 120, 1, previous=0, boot=3, total=(411, 0)), T0 + 781)
+    assert losses(effects) == [("given_up", 10, 10)]
+
+
+def test_what_a_node_gave_up_behind_the_books_of_the_other_store_is_bounded_by_all_that_this_one_lacks():
+    known = {3: BootState(NODE, INCARNATION, 3, total_ab=100, end_uptime_s=300)}
+    for first_held, flagged in ((11, []), (20, [("given_up", -1, 30)])):
+        desk = adopted(10, watermark=5, last_boot=3, boots=dict(known))
+        desk.hear(hello(boot=3, uptime_s=1200, next_seq=21, first_held=first_held), T0 + 1200)
+        effects = desk.hear(minute(20, T0 + 1200, 1, previous=0, boot=3, total=(131, 0)), T0 + 1261)
+        assert losses(effects) == flagged
+
+
+def test_a_record_whose_hour_has_not_come_is_taken_where_another_store_has_taken_it():
+    desk = adopted(10)
+    assert acked(desk.hear(minute(10, T0 + 7200, 1, previous=0, boot=3), T0 + 700)) == 10
+    assert desk.hear(minute(11, T0 + 7260, 1, previous=10, boot=3), T0 + 700) != []
+    assert acked(desk.hear(minute(10, T0 + 7200, 1, previous=0, boot=3), T0 + 701)) == 10
+
+
+def test_people_told_live_of_a_boot_whose_records_another_store_has_are_bounded_not_salvaged():
+    desk = adopted(10)
+    desk.hear(live(3, 30, 5, covered_s=30), T0 + 30)
+    effects = desk.hear(minute(256, T0 + 900, previous=0, boot=4), T0 + 961)
+    assert (salvaged(effects), losses(effects)) == ([], [("power_cut", -1, A_MINUTE)])
 
 
 def test_a_hole_is_behind_the_last_record_that_came(desk):

@@ -72,7 +72,8 @@ def test_the_story_has_everything_in_it():
     assert found["salvaged"] == [(120, 3), (120, 2), (9120, 5)]
     assert [(loss.reason, loss.bound) for loss in found["losses"]] == [
         ("given_up", 5),
-        ("power_cut", RATE * (12 + 7) // 60),
+        ("power_cut", RATE * 12 // 60),
+        ("power_cut", RATE * 7 // 60),
         ("power_cut", RATE * (62 + 62) // 60),
         ("wiped", RATE * 62 // 60),
     ]

@@ -10,8 +10,9 @@ import pytest
 from gateway import model
 from gateway.errors import StoreError
 from gateway.keeping import KEEP_S, forget
-from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Status
+from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Salvage, Status
 from gateway.store import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, Store
+from gateway.tables import VERSION
 from tests.gateway.parts import CLIMATE, INCARNATION, NAME, NODE, SERIES, T0, Desk, hello, live, minute
 
 TABLES = ("streams", "boots", "received", "series", "bins", "climate", "facts", "silences", "outbox", "dead_letters")
@@ -163,6 +164,17 @@ def test_one_reference_for_each_series_and_time(store):
 def test_the_oldest_goes_first_and_the_limit_is_kept(store):
     store.commit([accept(n, T0 + 60 * (9 - n)) for n in range(1, 9)], T0 + 600)
     assert [ref.time_s for ref in store.waiting(3)] == [T0 + 60, T0 + 120, T0 + 180]
+
+
+def test_what_is_flagged_and_what_was_salvaged_goes_before_all_bins(store):
+    store.commit([accept(n, T0 + 60 * n) for n in range(1, 9)], T0 + 600)
+    salvaged = Salvage(NODE, INCARNATION, 1, "bahnhof", T0, "radar", 3, 0, 20, 0, 0)
+    store.commit([Loss("bahnhof", NODE, "power_cut", T0 + 500, -1, 9), salvaged, Gap("bahnhof", NODE, "dark", T0 + 560, T0 + 620, 9)], T0)
+    first = [("losses", T0 // 3600 * 3600), ("gaps", T0 + 560), ("passages", T0)]
+    for fresh_s in (T0 + 300, 1 << 62):
+        assert [(ref.measurement, ref.time_s) for ref in store.waiting(3, fresh_s)] == first
+        refs = store.waiting(99, fresh_s)
+        assert len(refs) == len(set(refs)) == 11
 
 
 def test_what_grows_while_it_is_being_sent_goes_on_waiting(store):
@@ -329,4 +341,4 @@ def test_a_store_opens_again_with_everything_in_it(tmp_path):
     again = Store(tmp_path / "store.db")
     assert everything(again) == before
     again.close()
-    assert sqlite3.connect(tmp_path / "store.db").execute("PRAGMA user_version").fetchone() == (2,)
+    assert sqlite3.connect(tmp_path / "store.db").execute("PRAGMA user_version").fetchone() == (VERSION,)

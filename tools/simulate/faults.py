@@ -269,9 +269,8 @@ FAULTS: dict[str, Fault] = {
 }
 
 # Injected on demand, and not drawn among others: two boards under one number, of whose records nobody can tell whose they are; a
-# clock that is off by years, which makes a schedule twenty times as dear; a store that is destroyed, since together with other
-# faults what only it knew is gone (alone each is tested).
-NOT_DRAWN = {"twin_clone", "twin_other", "clock_years_off", "store_deleted", "store_corrupted"}
+# clock that is off by years, which makes a schedule twenty times as dear.
+NOT_DRAWN = {"twin_clone", "twin_other", "clock_years_off"}
 
 
 def drawn() -> dict[str, float]:

@@ -136,18 +136,17 @@ def _classified(change: Callable[[int], bool]) -> Callable[..., Answer]:
 
 
 async def _settle_first(self: Any) -> float:
-    refs = await self._in_store(self._store.waiting, self._size.points)
-    if not refs:
+    items, _, _ = await self._in_store(self._next_batch, 0)
+    if not items:
         return 0.0
-    items, _, _ = await self._in_store(self._render, refs)
-    await self._in_store(self._store.settle, refs, SENT)
+    await self._in_store(self._store.settle, [ref for ref, _ in items], SENT)
     result = await delivery.attempt(items, self._send)
     return self._pause_after(result.stopped)
 
 
-def _first_rendering(real: Any, self: Any, refs: Any) -> Any:
+def _first_rendering(real: Any, self: Any, fresh_s: int) -> Any:
     kept = self.__dict__.setdefault("kept_lines", {})
-    items, withheld, unfit = real(self, refs)
+    items, withheld, unfit = real(self, fresh_s)
     return [(ref, kept.setdefault((ref.measurement, ref.id, ref.time_s), line)) for ref, line in items], withheld, unfit
 
 
@@ -247,7 +246,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "drop-on-5xx": (_around(http, "classify", _classified(lambda status: status >= 500)),),
     "sent-before-the-reply": (_attribute(Sending, "send_batch", _settle_first),),
     "settle-any-revision": (_sql("AND rev = ?", "AND ? >= 0"),),
-    "queue-keeps-lines": (_around(Sending, "_render", _first_rendering),),
+    "queue-keeps-lines": (_around(Sending, "_next_batch", _first_rendering),),
     "give-up-after-five": (_around(Sending, "_pause_after", _give_up),),
     "refuse-the-whole-batch": (_attribute(delivery, "attempt", _refuse_all),),
     "refused-lines-vanish": (_around(Store, "bury", _drop_refused),),

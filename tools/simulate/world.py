@@ -120,7 +120,9 @@ class World:
             twin.unplug()
         begin_ms = self.timeline.now_ms
         self._audit_due_s = max(self.second(begin_ms), self._newest_minute()) + AUDIT_AFTER_MS // 1000
-        least_ms = SILENCE_MS if any(node.is_gone for node in self.nodes) else 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
+        least_ms = 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
+        if any(node.is_gone for node in self.nodes):  # it is missed when its last minute, by whatever clock, is long over
+            least_ms = SILENCE_MS + max(0, self._newest_minute() - self.second(begin_ms)) * 1000
         while self.timeline.now_ms < begin_ms + (CLOCK_HEAL_MS if self.clock_moves else HEAL_MS):
             self.timeline.run_until(self.timeline.now_ms + LOOK_EVERY_MS)
             if self.timeline.now_ms >= begin_ms + least_ms and self._is_delivered():
