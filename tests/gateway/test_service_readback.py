@@ -12,7 +12,7 @@ from gateway import service as room
 from gateway.store import AUDITED
 from gateway.uplink.influx_v1 import InfluxV1
 from tests.gateway.gateways import Clock, Gateway, acked
-from tests.gateway.parts import T0, hello, minute
+from tests.gateway.parts import T0, hello, records
 from tests.gateway.ptys import run, until
 from tests.gateway.readback import MemoryServer, away
 from tests.real_parts import needs
@@ -25,13 +25,6 @@ def soon(monkeypatch):
     monkeypatch.setattr(room, "WISHES_S", 0.02)
     monkeypatch.setattr(room, "GLANCE_S", 0.1)
     monkeypatch.setattr("gateway.auditing.RETRY_S", 0.02)
-
-
-def records(first: int, last: int, ab: int = 2):
-    return [
-        minute(seq, T0 + 60 * (seq - 1), ab, total=(ab * seq, 0), uptime_end_s=60 * seq, previous=0 if seq == first else None)
-        for seq in range(first, last + 1)
-    ]
 
 
 def gateway_on(folder, line, server, at_s: float = T0 + 7200) -> Gateway:
@@ -77,7 +70,7 @@ def test_a_gateway_that_lost_its_store_goes_on_as_if_nothing_had_happened(tmp_pa
         line.heard.clear()
         second = gateway_on(tmp_path, line, server)
         async with second:
-            await heard_and_sent(second, line, hello(uptime_s=800, next_seq=15), *records(9, 14))
+            await heard_and_sent(second, line, hello(uptime_s=800, next_seq=15), *records(9, 14, previous=0))
             assert counts(server) == before | {T0 + 720: 2, T0 + 780: 2}
             told = second.rows("SELECT measurement, fields FROM facts WHERE measurement IN ('losses', 'gaps')")
             assert told == []

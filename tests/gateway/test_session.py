@@ -29,14 +29,6 @@ from tests.gateway.parts import (
     rules,
 )  # fmt: skip
 
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
-
-
 # -- accepted once, in order
 
 

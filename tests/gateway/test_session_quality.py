@@ -6,21 +6,7 @@ import pytest
 
 import streetwire
 from gateway import model
-from gateway.model import Accept
-from tests.gateway.parts import NODE, T0, Desk, hello, minute, of_kind
-
-
-def placed(effects) -> tuple[int, int]:
-    """(bin, q) of the record that was accepted."""
-    (accept,) = of_kind(effects, Accept)
-    return accept.bin_start, accept.q
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(uptime_s=0), T0 + 7)
-    return desk
+from tests.gateway.parts import NODE, T0, Desk, hello, minute, placed
 
 
 @pytest.mark.parametrize(
