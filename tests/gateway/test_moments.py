@@ -7,13 +7,7 @@ import pytest
 from gateway import model, moments
 from gateway import session as session_room
 from gateway.model import Accept, GiveTime, Received, Salvage
-from tests.gateway.parts import INCARNATION, LINK, T0, Desk, acked, hello, live, minute, of_kind
-
-
-def placed(effects) -> tuple[int, int]:
-    """(bin, q) of the record that was accepted."""
-    (accept,) = of_kind(effects, Accept)
-    return accept.bin_start, accept.q
+from tests.gateway.parts import INCARNATION, LINK, T0, Desk, acked, hello, live, losses, minute, of_kind, placed
 
 
 @pytest.fixture
@@ -181,6 +175,25 @@ def test_ties_are_bounded_as_boots_are():
         assert stream.moments.keys() <= stream.boots.keys()
     assert list(stream.boots) == [1, *range(33, 40)]
     assert len(stream.boots) == moments.MAX_BOOTS
+
+
+def test_the_boot_of_the_last_record_is_kept_across_the_wrap_of_the_boot_number_and_a_restart(desk):
+    desk.hear(minute(1, T0, 5, boot=0xFFFE), T0 + 61)
+    for boot in (0xFFFF, *range(20)):
+        if boot == 7:
+            desk.restart()
+        desk.hear(hello(boot=boot), T0 + 62)
+    assert losses(desk.hear(minute(2, T0 + 60, 1, boot=0xFFFE, total=(6, 0)), T0 + 122)) == []
+
+
+def test_a_boot_that_is_heard_again_is_not_forgotten_for_others(desk):
+    desk.hear(minute(1, T0, 5), T0 + 61)
+    for boot in range(2, 21):
+        desk.hear(hello(boot=boot), T0 + 62)
+    desk.restart()  # the store keeps one more
+    desk.hear(live(boot=13), T0 + 63)
+    (stream,) = desk.session._streams.values()
+    assert list(stream.boots) == [1, 13, *range(15, 21)]
 
 
 def test_where_there_is_no_steady_clock_utc_has_to_do():

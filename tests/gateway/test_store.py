@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from gateway import model
-from gateway.errors import StoreError
+from gateway.errors import StoreDamaged, StoreError
 from gateway.keeping import KEEP_S, forget
 from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Status
 from gateway.store import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, Store
@@ -251,6 +251,18 @@ def test_a_restart_knows_what_the_session_knew():
             assert there[name] == here[name], name
     assert [(gap.start_s, gap.until_s) for gap in desk.store.silences()] == [(T0 + 60, T0 + 4000)]
     desk.store.close()
+
+
+@pytest.mark.parametrize("number", ["node", "incarnation", "watermark", "last_bin", "last_boot", "adopted"])
+def test_no_number_of_a_stream_is_believed_that_was_not_written_so(store, number):
+    store.commit([accept(9)], T0)
+    (stream,) = store.streams()
+    assert stream.watermark == 9
+    store.read("DROP TRIGGER stream_moved")  # a bit that flips on the disk calls none
+    store.read(f"UPDATE streams SET {number} = {number} + 64")
+    with pytest.raises(StoreDamaged):
+        store.streams()
+    assert store.is_damaged
 
 
 def test_of_many_boots_the_newest_are_kept_across_the_wrap(store):
