@@ -8,10 +8,10 @@ import threading
 import pytest
 
 import streetwire
-from gateway import service as room
+from gateway import intake
 from gateway.delivery import Backoff
 from gateway.store import SENT
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms, watermarks
 from tests.gateway.parts import INCARNATION, NODE, OTHER, T0, hello, live, minute
 from tests.gateway.ptys import Line, run, until
 from tests.gateway.test_store_faults import fill_disk, free_disk
@@ -22,7 +22,7 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(room, "DISK_PAUSE_S", 0.02)
+    in_all_rooms(monkeypatch, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
@@ -46,7 +46,7 @@ def test_nothing_is_acknowledged_before_its_commit(tmp_path, line):
         async with Gateway(tmp_path, line) as gateway:
             line.say(hello())
             await acked(line, 0)
-            with gateway.held_disk():
+            async with gateway.held_disk():
                 line.say(minute(1, T0, 3), live(uptime_s=70))
                 await asyncio.sleep(0.15)
                 assert set(watermarks(line)) == {0}
@@ -102,7 +102,7 @@ def test_a_burst_is_acknowledged_up_to_its_end(tmp_path, line):
 def test_the_time_is_that_of_the_sending(tmp_path, line):
     async def scenario():
         async with Gateway(tmp_path, line) as gateway:
-            with gateway.held_disk():
+            async with gateway.held_disk():
                 line.say(hello())
                 await asyncio.sleep(0.2)
                 before_ms = gateway.clock()
@@ -119,7 +119,7 @@ def test_a_node_heard_before_the_gateway_had_the_time_is_tied_by_the_steady_cloc
         utc = Clock(0)
         async with Gateway(tmp_path, line, clock=utc, steady=Clock(0)) as gateway:
             line.say(hello(uptime_s=90))
-            await until(lambda: gateway.service._session.dropped == {"gateway has no time": 1})
+            await until(lambda: gateway.service._booking._session.dropped == {"gateway has no time": 1})
             utc.set(T0 + 150)
             line.say(hello(boot=2), minute(1, 0, 4, uptime_end_s=60))
             await acked(line, 1)
@@ -145,15 +145,15 @@ def test_answers_go_to_the_link_that_asked(tmp_path, line):
 
 
 def test_between_wire_and_disk_lies_a_bounded_queue(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(room, "QUEUE", 8)
-    monkeypatch.setattr(room, "BATCH", 4)
+    monkeypatch.setattr(intake, "QUEUE", 8)
+    monkeypatch.setattr(intake, "BATCH", 4)
 
     async def scenario():
         async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:
-            with gateway.held_disk():
+            async with gateway.held_disk():
                 line.say(hello(), *(minute(n, T0 + 60 * n) for n in range(1, 61)))
                 await asyncio.sleep(0.2)
-                assert gateway.service._queue.qsize() == 8
+                assert gateway.service._intake._queue.qsize() == 8
             await acked(line, 60)
 
     run(scenario())
@@ -172,7 +172,7 @@ def test_a_restart_goes_on_where_the_gateway_was(tmp_path, line):
             line.say(live(uptime_s=70, ab=3))  # the node has noticed nothing
             await acked(line, 1)
             await until(lambda: line.heard_of(streetwire.TIME))
-            assert gateway.service._pipeline.live()[0].windows[900][:2] == (3, 0)
+            assert gateway.service.now().windows[0].windows[900][:2] == (3, 0)
             line.say(minute(1, T0, 3, total=(3, 0)), minute(2, T0 + 60, 2, total=(5, 0)))
             await acked(line, 2)
             await until(lambda: gateway.stored() == {T0: 3, T0 + 60: 2})
@@ -224,11 +224,11 @@ def test_a_stop_while_the_disk_is_slow_acknowledges_only_what_is_committed(tmp_p
         async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:
             line.say(hello())
             await acked(line, 0)
-            with gateway.held_disk() as release:
+            async with gateway.held_disk() as release:
                 line.say(minute(1, T0, 1, total=(1, 0)))
-                await until(lambda: gateway.service._session._streams[NODE, INCARNATION].watermark == 1)
+                await until(lambda: gateway.service._booking._session._streams[NODE, INCARNATION].watermark == 1)
                 line.say(minute(2, T0 + 60, 1, total=(2, 0)))
-                await until(gateway.service._queue.qsize)
+                await until(gateway.service._intake._queue.qsize)
                 asyncio.get_running_loop().call_later(0.1, release.set)
                 await gateway.stop()
         async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:

@@ -13,15 +13,14 @@ import time
 
 import pytest
 
-from gateway import sending
-from gateway import service as room
+from gateway import minutes, sending
 from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
 from gateway.keeping import KEEP_S
 from gateway.model import Gap
 from gateway.store import SENT
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms, watermarks
 from tests.gateway.parts import T0, hello, live, minute
 from tests.gateway.ptys import Line, run, until
 from tests.gateway.test_store import accept
@@ -53,8 +52,7 @@ def fast(monkeypatch):
         async def sleep(seconds):
             await asyncio.sleep(seconds / SPEED)
 
-    for place in (room, sending):
-        monkeypatch.setattr(place, "asyncio", Fast())
+    in_all_rooms(monkeypatch, "asyncio", Fast())
 
 
 @pytest.fixture
@@ -66,13 +64,13 @@ def said(monkeypatch):
         def __getattr__(self, _level):
             return lambda event, **data: events.append(event)
 
-    monkeypatch.setattr(room, "_log", Log())
+    in_all_rooms(monkeypatch, "_log", Log())
     return events
 
 
 def of_the_day(gateway) -> int:
     """People in the longest window."""
-    return sum(live.windows[86_400][0] for live in gateway.service._pipeline.live())
+    return sum(live.windows[86_400][0] for live in gateway.service.now().windows)
 
 
 def sent(tmp_path, measurement: str) -> list:
@@ -151,7 +149,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
 
 def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
-    monkeypatch.setattr(room, "UNSET_MS", 0)
+    monkeypatch.setattr(minutes, "UNSET_MS", 0)
     midnight = T0 + 16 * 3600
 
     def fill(store):

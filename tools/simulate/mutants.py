@@ -13,12 +13,13 @@ from unittest.mock import patch
 
 import streetwire
 from gateway import books, delivery, heard, proofs
+from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
+from gateway.intake import Intake
 from gateway.model import Q_NODE_RESET, Gap, Loss, Stream
 from gateway.proofs import Place
 from gateway.sending import Sending
-from gateway.service import Service
 from gateway.session import Session
 from gateway.store import DEAD, SENT, Store
 from gateway.uplink import http
@@ -26,7 +27,7 @@ from gateway.uplink.base import Answer, Outcome
 from node.clock import NodeClock
 from node.log import RecordLog
 from node.sender import Sender
-from tools.simulate import gateway as shell
+from tools.simulate.disk import SQL_MUTATIONS
 
 Patch = Any
 
@@ -44,11 +45,11 @@ def _around(owner: Any, name: str, around: Callable[..., Any]) -> Callable[[], P
 def _sql(old: str, new: str) -> Callable[[], Patch]:
     @contextmanager
     def change() -> Iterator[None]:
-        shell.SQL_MUTATIONS.append((old, new))
+        SQL_MUTATIONS.append((old, new))
         try:
             yield
         finally:
-            shell.SQL_MUTATIONS.remove((old, new))
+            SQL_MUTATIONS.remove((old, new))
 
     return change
 
@@ -57,20 +58,20 @@ def _sql(old: str, new: str) -> Callable[[], Patch]:
 
 
 async def _answer_first(self: Any, batch: Sequence[Any]) -> None:
-    effects = [effect for received in batch for effect in self._session.hear(received)]
+    effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     await self._answer(effects)
-    await self._commit(effects)
+    await self._booking._commit(effects)
 
 
 async def _answer_always(self: Any, batch: Sequence[Any]) -> None:
-    effects = [effect for received in batch for effect in self._session.hear(received)]
+    effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     with suppress(StoreError):
-        await self._commit(effects)
+        await self._booking._commit(effects)
     await self._answer(effects)
 
 
 async def _session_without_streams(self: Any) -> Session:
-    return Session(self._rules())
+    return Session(self._rules)
 
 
 def _accept_twice(real: Any, self: Session, stream: Stream, received: Any, message: Any) -> Any:
@@ -219,9 +220,9 @@ def _plain_ticks(self: NodeClock, ticks_ms: int) -> None:
 
 
 MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
-    "acknowledge-before-commit": (_attribute(Service, "_take", _answer_first),),
-    "acknowledge-failed-commits": (_attribute(Service, "_take", _answer_always),),
-    "restart-forgets-streams": (_attribute(Service, "_stored_session", _session_without_streams),),
+    "acknowledge-before-commit": (_attribute(Intake, "_take", _answer_first),),
+    "acknowledge-failed-commits": (_attribute(Intake, "_take", _answer_always),),
+    "restart-forgets-streams": (_attribute(Booking, "_stored_session", _session_without_streams),),
     "count-resent-records-again": (
         _around(Session, "_record", _accept_twice),
         _sql("last_boot = ?5 WHERE watermark < ?3", "last_boot = ?5"),
