@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import streetwire
-from gateway import books, delivery, heard, proofs
+from gateway import acceptance, books, delivery, heard, proofs
 from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
@@ -84,7 +84,7 @@ def _accept_with_holes(real: Any, self: Session, stream: Stream, received: Any, 
     return real(self, stream, received, message)
 
 
-def _place_by_receipt(_self: Session, _stream: Stream, _record: Any, received: Any) -> tuple[int, int]:
+def _place_by_receipt(_stream: Stream, _record: Any, received: Any) -> tuple[int, int]:
     return received.received_ms // 60_000 * 60, 0
 
 
@@ -229,7 +229,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
         _attribute(Store, "_holds", lambda *_: False),
     ),
     "accept-out-of-order": (_around(Session, "_record", _accept_with_holes),),
-    "place-by-receipt": (_attribute(Session, "_place", _place_by_receipt),),
+    "place-by-receipt": (_attribute(acceptance, "minute_of", _place_by_receipt),),
     "ignore-incarnation": (_around(Session, "_stream", _one_stream_a_node),),
     "overwrite-bins": (_around(Store, "_grow", _forgetting(lambda _q: True)),),
     "reset-overwrites-its-bin": (_around(Store, "_grow", _forgetting(lambda q: bool(q & Q_NODE_RESET))),),

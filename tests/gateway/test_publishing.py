@@ -1,4 +1,4 @@
-"""gateway.service: its store is taken away and it is started again; wishes are granted while it runs."""
+"""gateway.publishing: a gateway's store is taken away and it is started again; wishes are granted while it runs."""
 
 from __future__ import annotations
 

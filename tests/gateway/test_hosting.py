@@ -1,4 +1,4 @@
-"""gateway.service and its page: what a running gateway shows, and that the page is a guest."""
+"""gateway.hosting: what the page of a running gateway shows, and that it is a guest."""
 
 from __future__ import annotations
 
