@@ -1,4 +1,4 @@
-"""gateway.service: its store is taken away and it is started again; wishes are granted while it runs."""
+"""gateway.publishing: a gateway's store is taken away and it is started again; wishes are granted while it runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import contextlib
 
 import pytest
 
-from gateway import audits, wishes
-from gateway import service as room
+from gateway import audits, publishing, wishes
 from gateway.store import AUDITED
 from gateway.uplink.influx_v1 import InfluxV1
 from tests.gateway.gateways import Clock, Gateway, acked
@@ -22,14 +21,14 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(room, "WISHES_S", 0.02)
-    monkeypatch.setattr(room, "GLANCE_S", 0.1)
+    monkeypatch.setattr(publishing, "WISHES_S", 0.02)
+    monkeypatch.setattr(publishing, "GLANCE_S", 0.1)
     monkeypatch.setattr("gateway.auditing.RETRY_S", 0.02)
 
 
 def gateway_on(folder, line, server, at_s: float = T0 + 7200) -> Gateway:
     gateway = Gateway(folder, line, uplink=server, clock=Clock(at_s))
-    gateway.service._auditing._uplink = server
+    gateway.service._publishing.auditing._uplink = server
     return gateway
 
 
@@ -79,7 +78,7 @@ def test_a_gateway_that_lost_its_store_goes_on_as_if_nothing_had_happened(tmp_pa
 
 
 def test_a_new_store_accepts_nothing_while_the_server_is_away_until_its_patience_ends(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(room, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(publishing, "PATIENCE_S", 0.5)
     server = MemoryServer()
     server.before = away()
 
@@ -185,7 +184,7 @@ def test_without_the_time_nothing_is_read_back_and_with_it_all_is(tmp_path, line
         asked = len(server.questions)
         clock = Clock(100)
         second = Gateway(tmp_path, line, uplink=server, clock=clock)
-        second.service._auditing._uplink = server
+        second.service._publishing.auditing._uplink = server
         async with second:
             await asyncio.sleep(0.1)
             assert len(server.questions) == asked
@@ -200,9 +199,9 @@ def test_what_waits_is_sent_before_it_stops(tmp_path, line):
 
     async def scenario():
         gateway = Gateway(tmp_path, line, uplink=server, clock=Clock(T0 + 7200), wait_s=60)
-        gateway.service._auditing._uplink = server
+        gateway.service._publishing.auditing._uplink = server
         async with gateway:
-            await until(gateway.service._sending.may_publish.is_set)
+            await until(gateway.service._publishing.sending.may_publish.is_set)
             line.say(hello(), *records(1, 3))
             await acked(line, 3)
         assert len(server.counts()) == 3
