@@ -28,8 +28,8 @@ from gateway.books import HOUR_S, Key
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING, StoreError
 from gateway.keeping import KEEP_S
-from gateway.sending import InStore
 from gateway.store import Store
+from gateway.store_thread import InStore
 from gateway.tables import QUEUED, SENT
 from gateway.uplink.base import Row, Tallies, Uplink, UplinkError
 

@@ -19,6 +19,7 @@ from gateway.model import PERIOD_S, Q_TIME_HELD, Q_TIME_UNKNOWN, BootState, Mome
 EARLIEST_S = 1_704_067_200  # 2024-01-01: no street was counted before, so a clock that says so is not set
 BETTER_FOR_MS = 600_000  # a node's crystal drifts: older ties give way to later ones
 MAX_BOOTS = 8
+GRACE_S = 5  # of uptimes that are told in whole seconds, and of a beat
 
 
 def has_time(received: Received) -> bool:
@@ -39,9 +40,12 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
     stream.boots.setdefault(boot, BootState(stream.node, stream.incarnation, boot, since_uptime_s=uptime_s))
     for number, state in stream.boots.items():  # also of boots that were heard before there was time
         stream.boots[number] = replace(state, epoch_ms=epoch_ms(stream, number, received))
-    first = stream.last_boot if stream.last_boot >= 0 else next(iter(stream.boots))  # it proves the totals, or how many followed
+    by_age = sorted(stream.boots, key=lambda number: (boot - number) % 0x10000, reverse=True)
+    first = stream.last_boot if stream.last_boot >= 0 else by_age[0]  # it proves the totals, or how many followed
     while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again
-        del stream.boots[next(number for number in stream.boots if number not in (first, boot))]
+        oldest = next(number for number in by_age if number not in (first, boot))
+        by_age.remove(oldest)
+        del stream.boots[oldest]
     for number in [number for number in stream.moments if number not in stream.boots]:
         del stream.moments[number]
 
@@ -74,5 +78,7 @@ def place_open_minute(stream: Stream, state: BootState, received: Received) -> t
     epoch = epoch_ms(stream, state.boot, received)
     middle_ms = epoch + state.live_uptime_s * 1000 - state.live_covered_s * 500
     if EARLIEST_S * 1000 <= middle_ms <= received.received_ms:
-        return middle_ms // (PERIOD_S * 1000) * PERIOD_S, 0
+        # What was told of several minutes stands in the last of them: only its sum is right.
+        is_of_one = state.live_uptime_s - state.end_uptime_s <= PERIOD_S + GRACE_S
+        return middle_ms // (PERIOD_S * 1000) * PERIOD_S, 0 if is_of_one else Q_TIME_UNKNOWN
     return min(stream.last_bin + PERIOD_S if stream.last_bin else newest, newest), Q_TIME_UNKNOWN

@@ -66,11 +66,12 @@ def prove(
     if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
     before = max(olds, key=known_until, default=stream)
-    last_bin = max(0, known_until(before) - PERIOD_S)
+    ended = unseen(stream, record.boot, received)
+    last_bin = max(0, known_until(before) - PERIOD_S) if olds or ended else stream.last_bin
     for old in olds:
         last = [(state, MINUTE_S) for state in unsettled_boots(old) if _is_over(old, state, stream, record, place, received)]
         effects += _settle(old, last, place, "wiped", received)
-    effects += _settle(stream, unseen(stream, record.boot, received), place, "power_cut", received)
+    effects += _settle(stream, ended, place, "power_cut", received)
     if missing:
         people = missing if stream.watermark >= stream.adopted else -1  # some of them the other store may have counted
         effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, people, missing))

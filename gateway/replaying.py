@@ -55,9 +55,8 @@ def replay(source: Store, into: Store) -> Replayed:
 
 
 def _first_seq(source: Store, node: int, bin_: CountBin) -> int:
-    where = "node = ? AND incarnation = ? AND bin_start = ? AND seq > 0"
-    values = (node, bin_.incarnation, bin_.start_s)
-    ((seq,),) = source.read(f"SELECT coalesce(min(seq), 0) FROM received WHERE {where}", values)
+    oldest = "SELECT coalesce(min(seq), 0) FROM received WHERE node = ? AND incarnation = ? AND bin_start = ? AND seq > 0"
+    ((seq,),) = source.read(oldest, (node, bin_.incarnation, bin_.start_s))
     return seq
 
 

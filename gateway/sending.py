@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -21,6 +20,7 @@ from gateway.delivery import Backoff, BatchSize, Item
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, OutboxRef, Point, Series, Trouble
 from gateway.store import SENT, SUPPRESSED, Store
+from gateway.store_thread import InStore
 from gateway.uplink.base import Answer, Outcome, Uplink
 
 DISK_PAUSE_S = 5
@@ -28,13 +28,6 @@ SAY_AGAIN_S = 300  # while the same trouble lasts
 FRESH_S = 600  # newer points go before a backlog
 
 _log = structlog.get_logger("gateway")
-T = TypeVar("T")
-
-
-class InStore(Protocol):
-    """Runs work in the store's thread."""
-
-    async def __call__(self, work: Callable[..., T], *arguments: Any) -> T: ...
 
 
 class Sending:

@@ -6,7 +6,8 @@ Theory of operation
     sends it again from the watermark that it is told. The watermark is the highest accepted number; it is acknowledged only
     after the commit, which is the caller's affair: replies stand behind what they depend on.
 
-    Totals prove what is missing, and time bounds what no total tells: see `proofs`. A bin is assigned once: see `moments`.
+    Totals prove what is missing, and time bounds what no total tells: see `proofs`. A bin is assigned once, to a record that is
+    accepted: see `acceptance`, and `moments` where the record has no time of its own.
 
     Two nodes with one number are told apart by what they say: another log on another link while the first is at work, a
     number that comes twice with two meanings, a boot or totals that go back. The second is refused and said; as nothing of it
@@ -23,16 +24,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import streetwire
-from gateway import heard, moments, proofs
+from gateway import acceptance, heard, moments, proofs
 from gateway.model import (
     PERIOD_S,
-    Q_BLOCKED,
-    Q_CLIMATE_IMPLAUSIBLE,
-    Q_NODE_RESET,
-    Q_SATURATED,
-    Q_SIMULATED,
-    Accept,
-    BootState,
     Effect,
     Gap,
     GiveTime,
@@ -48,20 +42,12 @@ from gateway.model import (
 )
 from gateway.proofs import Place
 
-FUTURE_S = 120  # a node's clock may lead the gateway's by this much
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300
 STATUS_WAITS_S = 60  # for a record to go with
 SILENT_S = 900
-PATIENCE_MS = 3_600_000  # a record from the future is refused for so long
 RIVAL_MS = 120_000
 MAX_NODES = 256
-MAX_RECENT = 32  # four times what a node has under way
-_Q_OF_FLAG = {
-    streetwire.SATURATED: Q_SATURATED,
-    streetwire.BLOCKED: Q_BLOCKED,
-    streetwire.CLIMATE_IMPLAUSIBLE: Q_CLIMATE_IMPLAUSIBLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +197,8 @@ class Session:
         if message.previous > stream.watermark:
             self._drop("out of order")
             return [*self._ask_again(stream, received), self._ack(stream, received)]
-        bin_start, q = self._place(stream, record, received)
-        if bin_start > received.received_ms // 1000 + FUTURE_S and record.seq > stream.adopted:
+        bin_start, q = acceptance.minute_of(stream, record, received)
+        if acceptance.is_future(stream, record, bin_start, received):
             return self._complain(received, stream.node, "record from the future", f"bin {bin_start}")
         site = self._rules.site_of(node_name(stream.node), bin_start)
         if site is None:
@@ -224,7 +210,7 @@ class Session:
         place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
-        effects += self._accept(stream, record, place, q, received)
+        effects += acceptance.accept(stream, record, place, q, received)
         return [*effects, *self._status(stream, received, STATUS_EVERY_S - PERIOD_S // 2), self._ack(stream, received)]
 
     def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
@@ -238,51 +224,6 @@ class Session:
         if stream.recent.get(record.seq) not in (None, streetwire.crc32(record.pack())):  # a copy of its flash is at work too
             return self._complain(received, stream.node, "two nodes with one number", f"record {record.seq} is there twice")
         return [self._ack(stream, received)]
-
-    def _place(self, stream: Stream, record: streetwire.Record, received: Received) -> tuple[int, int]:
-        q = 0
-        for flag, bit in _Q_OF_FLAG.items():
-            if record.flags & flag:
-                q |= bit
-        bin_start, now_ms = record.bin_start, moments.steady(received)
-        if bin_start > received.received_ms // 1000 + FUTURE_S and record.seq > stream.adopted:
-            # The time may be ours that is wrong, so the node keeps it for a while; but no clock may block a node for ever.
-            if stream.refused_ms is None:
-                stream.refused_ms = now_ms
-            if now_ms - stream.refused_ms < PATIENCE_MS:
-                return bin_start, q
-            bin_start = 0
-        else:
-            stream.refused_ms = None
-        if bin_start >= moments.EARLIEST_S:
-            return bin_start, q
-        bin_start, how = moments.place(stream, record, received)
-        return bin_start, q | how
-
-    def _accept(
-        self, stream: Stream, record: streetwire.Record, place: Place, q: int, received: Received
-    ) -> list[Effect]:
-        if stream.last_boot not in (-1, record.boot):
-            q |= Q_NODE_RESET
-        passport = stream.passport
-        assert passport is not None  # hear() has asked for it
-        if passport.is_simulated:
-            q |= Q_SIMULATED
-        stream.watermark = record.seq
-        stream.last_bin = max(stream.last_bin, place.bin_start)
-        stream.last_boot = record.boot
-        stream.recent[record.seq] = streetwire.crc32(record.pack())
-        while len(stream.recent) > MAX_RECENT:
-            del stream.recent[next(iter(stream.recent))]
-        known = stream.boots.get(record.boot) or BootState(stream.node, stream.incarnation, record.boot)
-        now = replace(known, total_ab=record.total_ab, total_ba=record.total_ba, end_uptime_s=record.uptime_end_s)
-        later = {boot: state for boot, state in stream.boots.items() if proofs.is_after(boot, record.boot)}
-        stream.boots = {record.boot: now} | later
-        accept = Accept(
-            stream.node, stream.incarnation, record, place.site, place.bin_start,
-            passport.count_sensor, passport.climate_sensor, q, received.received_ms,
-        )  # fmt: skip
-        return [now, accept]
 
     def _olds(self, stream: Stream) -> list[Stream]:
         """Whose time the first record of a stream carries on: those of the logs that the node had before it was wiped."""

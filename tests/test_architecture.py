@@ -16,7 +16,7 @@ PURE = tuple(
     f"gateway/{room}.py"
     for room in (
         "session", "heard", "window", "pipeline", "model", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
-        "moments", "proofs", "calendar", "salvage", "tables",
+        "moments", "proofs", "acceptance", "calendar", "salvage", "tables",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {
@@ -27,6 +27,17 @@ TRANSPORTS = {"serial", "aioserial", "bleak", "urllib3", "socket", "http", "infl
 ONE_TRANSPORT = {frozenset({"serial", "aioserial"}), frozenset({"urllib3", "socket"})}
 # Of drivers and uplinks: what is no part of its own.
 LEAVES = {"__init__", "base", "table", "http", "connection", "reading", "tallying"}
+# What a running gateway is made of, and whom of the others each may know; `service` puts them together.
+RUNNING = {
+    "store_thread": set(),
+    "booking": {"store_thread"},
+    "intake": {"booking"},
+    "sending": {"store_thread"},
+    "auditing": {"store_thread"},
+    "publishing": {"booking", "sending", "auditing", "store_thread"},
+    "minutes": {"booking", "store_thread"},
+    "hosting": set(),
+}
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 
 
@@ -74,6 +85,14 @@ def reachable(path: Path) -> set[str]:
         names |= top_names(current)
         todo += [found for name in imports_of(current) if (found := project_file(name)) is not None]
     return names
+
+
+def reached_into(tree: ast.AST) -> list[str]:
+    """Private attributes that are taken from anything but oneself."""
+    own = {"self", "cls", "super()"}
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    private = [node for node in taken if node.attr.startswith("_") and not node.attr.startswith("__")]
+    return [ast.unparse(node) for node in private if ast.unparse(node.value) not in own]
 
 
 def relative(path: Path) -> str:
@@ -160,6 +179,17 @@ def test_only_the_service_knows_both_ends():
     assert both == ["gateway/service.py"]
 
 
+@pytest.mark.parametrize("name", RUNNING)
+def test_the_rooms_of_a_running_gateway_know_of_each_other_what_stands_in_the_table(name):
+    known = imports_of(ROOT / "gateway" / f"{name}.py")
+    assert {room for room in {*RUNNING, "service"} if f"gateway.{room}" in known} == RUNNING[name]
+
+
+@pytest.mark.parametrize("path", python_files("gateway"), ids=relative)
+def test_no_room_of_the_gateway_reaches_into_another_ones_objects(path):
+    assert not reached_into(ast.parse(path.read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize("path", python_files("firmware", "gateway"), ids=relative)
 def test_nobody_imports_the_tools(path):
     assert "tools" not in top_names(path)
@@ -206,3 +236,4 @@ def test_a_rule_breaker_is_found(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("def f():\n    from time import sleep\n    import urllib3.util\n")
     assert top_names(path) == {"time", "urllib3"}
+    assert reached_into(ast.parse("self._a = super()._b(other._c, self.d._e, __name__)")) == ["other._c", "self.d._e"]

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streetwire
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
+from gateway.intake import BATCH
 from gateway.model import PERIOD_S, Q_UNCALIBRATED, GiveTime, Note, Received, Reply, node_name
 from gateway.sending import Sending
-from gateway.service import BATCH
 from gateway.session import Session
 from gateway.store import Store
 from gateway.uplink.base import Uplink

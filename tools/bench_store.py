@@ -22,10 +22,10 @@ from gateway import pipeline, schema
 from gateway.config import Config
 from gateway.delivery import MAX_LINES
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
+from gateway.intake import BATCH
 from gateway.keeping import used_b
 from gateway.model import PERIOD_S, Effect, GiveTime, Note, Reply, Series
 from gateway.pipeline import RING_S, Pipeline
-from gateway.service import BATCH
 from gateway.session import Session
 from gateway.store import SENT, Store
 from gateway.tables import PAGE_B

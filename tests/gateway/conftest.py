@@ -1,4 +1,4 @@
-"""For all tests of this room: a serial line; real servers, started once, and a place of its own on them for each test."""
+"""For all tests of this room: a desk that knows a node, a serial line, and real servers with a place of their own for each test."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import itertools
 
 import pytest
 
+from tests.gateway.parts import T0, Desk, hello
 from tests.gateway.ptys import Line
 from tools.street.adapter import Adapter
 from tools.street.influxd import Influxd
 from tools.street.victoria import Victoria
 
 _numbers = itertools.count()
+
+
+@pytest.fixture
+def desk():
+    """A session and its store; at T0 a node has begun and introduced itself."""
+    desk = Desk()
+    desk.hear(hello(), T0)
+    return desk
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streetwire
-from gateway import config
+from gateway import booking, config, hosting, intake, minutes, publishing, sending, service
 from gateway.drivers.base import Driver
 from gateway.errors import DeviceError
-from gateway.service import Service
 from gateway.systemd import Systemd
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
@@ -38,6 +37,16 @@ site = "bahnhof"
 [nodes.tr-0000b2]
 site = "bahnhof"
 """
+
+
+ROOMS = (service, booking, hosting, intake, minutes, publishing, sending)
+
+
+def in_all_rooms(monkeypatch, name: str, value: object) -> None:
+    """Of those that a running gateway is made of, in each that has it."""
+    for room in ROOMS:
+        if hasattr(room, name):
+            monkeypatch.setattr(room, name, value)
 
 
 class Clock:
@@ -65,9 +74,9 @@ class Gateway:
         text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower(), page=page)
         settings = config.parse(text, "test", {})
         settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
-        self.service = Service(settings, self.clock, lambda: 0.0, systemd, steady=steady)
+        self.service = service.Service(settings, self.clock, lambda: 0.0, systemd, steady=steady)
         if uplink is not None:
-            self.service._sending._uplink = uplink
+            self.service._publishing.sending._uplink = uplink
         self.folder = folder
 
     async def __aenter__(self):
@@ -99,19 +108,21 @@ class Gateway:
         """What the file uplink holds: time -> count."""
         return {row.time_s: row.fields["count"] for row in FileUplink(self.folder / "points").read("passages", 0, 1 << 40)}
 
-    @contextlib.contextmanager
-    def held_disk(self):
+    @contextlib.asynccontextmanager
+    async def held_disk(self):
         """Whatever the store does next waits until the block is left."""
         release = threading.Event()
-        self.service._store_thread.submit(release.wait, 10)
+        held = asyncio.create_task(self.service._in_store(release.wait, 10))
+        await asyncio.sleep(0)  # it is in the thread now
         try:
             yield release
         finally:
             release.set()
+            await held
 
     async def in_store(self, work: Callable) -> None:
         """Does something to the store, in its thread."""
-        await asyncio.wrap_future(self.service._store_thread.submit(work, self.service._store))
+        await self.service._in_store(work, self.service._store)
 
 
 def _is_free(driver: Driver) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import streetwire
-from gateway.model import Effect, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
+from gateway.model import Accept, Effect, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
 from gateway.session import Rules, Session
 from gateway.store import Store
 
@@ -16,8 +16,10 @@ OTHER = 0x0000B2
 STRANGER = 0x00DEAD
 NAME = node_name(NODE)
 INCARNATION = 77
+NEW = INCARNATION + 1  # of the log that follows where the first one was wiped
 LINK = "serial:test"
 RATE = 120  # most people per minute at every site
+A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
 SERIES = Series("bahnhof", NAME, "radar")
 CLIMATE = Series("bahnhof", NAME, "sht4x")
 
@@ -39,6 +41,17 @@ def minute(
     readings = climate if climate is not None else (streetwire.NO_TEMPERATURE, streetwire.NO_HUMIDITY, 0)
     record = streetwire.Record(seq, boot, bin_start, uptime_end_s, covered_s, ab, ba, total_ab, total_ba, *readings, flags)
     return streetwire.RecordMessage(node, incarnation, seq - 1 if previous is None else previous, record)
+
+
+def records(first: int, last: int, ab: int = 2, *, previous: int | None = None):
+    """Records of whole minutes, one to a minute from T0 on, `ab` people each; `previous` is the number before the first."""
+    return [
+        minute(
+            seq, T0 + 60 * (seq - 1), ab, total=(ab * seq, 0), uptime_end_s=60 * seq, climate=(2000, 100, 6),
+            previous=previous if seq == first else None,
+        )
+        for seq in range(first, last + 1)
+    ]  # fmt: skip
 
 
 def live(boot=1, uptime_s=10, ab=0, ba=0, objects=(), *, covered_s=None, node=NODE, incarnation=INCARNATION):
@@ -69,6 +82,12 @@ def acked(effects):
     """The watermark that the last acknowledgement names, None where there is none."""
     found = replies(effects, streetwire.ACK)
     return found[-1].watermark if found else None
+
+
+def placed(effects) -> tuple[int, int]:
+    """(bin, quality bits) of the record that was accepted."""
+    (accept,) = of_kind(effects, Accept)
+    return accept.bin_start, accept.q
 
 
 def losses(effects) -> list[tuple[str, int, int]]:

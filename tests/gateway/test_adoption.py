@@ -12,7 +12,7 @@ from gateway import adoption
 from gateway.model import CountBin
 from gateway.store import AUDITED, Store
 from gateway.uplink.base import UplinkError, tags_of
-from tests.gateway.parts import CLIMATE, INCARNATION, NAME, OTHER, SERIES, T0, Desk, acked, hello, live, minute
+from tests.gateway.parts import CLIMATE, INCARNATION, NAME, OTHER, SERIES, T0, Desk, acked, hello, live, minute, records
 from tests.gateway.readback import MemoryServer, Office, away
 
 LATER = T0 + 7200
@@ -43,17 +43,6 @@ class Generation:
         """All that its books say of losses or gaps."""
         rows = self.desk.store.read("SELECT fields FROM facts WHERE measurement = ? ORDER BY time", (measurement,))
         return [json.loads(text) for (text,) in rows]
-
-
-def records(first: int, last: int, ab: int = 2, *, previous: int | None = None):
-    """Records of whole minutes, one to a minute from T0 on, `ab` people each."""
-    return [
-        minute(
-            seq, T0 + 60 * (seq - 1), ab, total=(ab * seq, 0), uptime_end_s=60 * seq, climate=(2000, 100, 6),
-            previous=previous if seq == first else None,
-        )
-        for seq in range(first, last + 1)
-    ]  # fmt: skip
 
 
 @pytest.fixture

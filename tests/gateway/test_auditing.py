@@ -307,6 +307,18 @@ def test_quarters_and_withheld_points_stand_beside_minutes():
     assert (row["suppressed"], row["delivered"], row["counted"]) == (4, row["counted"] - 4, 44 + 40 + 19)
 
 
+def test_days_that_a_wrong_clock_has_put_far_ahead_are_audited_and_repaired_too():
+    office = filled()
+    for years in (1, 30):
+        fill(office.store, T0 + 365 * years * DAY_S, 5)
+    office.send()
+    office.server.lose(*[place for place in passages(office.server) if place[2] > T0 + 365 * DAY_S][2:6])
+    assert office.round().missing == 4
+    office.send()
+    assert office.round().missing == 0
+    assert set(office.states().values()) == {AUDITED}
+
+
 def test_only_what_the_server_keeps_is_looked_for():
     office = Office(now_s=T0 + 3 * DAY_S, retention_days=1)
     fill(office.store, T0, 3 * 1440)
@@ -439,8 +451,12 @@ def test_thousands_of_hours_are_repaired_in_one_round():
 
 
 def prepared(office: Office, monkeypatch) -> bool:
-    async def at_once(_seconds):
+    pauses = []
+
+    async def at_once(seconds):
         """Pauses take no time."""
+        pauses.append(seconds)
+        assert len(pauses) < 1000, "it waits for ever"
 
     monkeypatch.setattr(room.asyncio, "sleep", at_once)
     return asyncio.run(office.auditing.prepare())
@@ -462,7 +478,11 @@ def test_who_answers_and_yet_cannot_be_read_gets_its_points_after_a_while(monkey
     assert not office.store.noted("adopted"), "the next start asks again"
 
 
-def test_who_is_not_there_is_waited_for_as_long_as_it_takes(monkeypatch):
+NOBODY = ["unresolved", "unreached", "silent", "tls", "broken", "trouble", "folder"]
+
+
+@pytest.mark.parametrize("cause", NOBODY)
+def test_who_is_not_there_is_waited_for_as_long_as_it_takes(cause, monkeypatch):
     office = filled()
     new = Office(Store(":memory:"), office.server)
     left = [200]
@@ -470,7 +490,7 @@ def test_who_is_not_there_is_waited_for_as_long_as_it_takes(monkeypatch):
     def come_back(question: str) -> None:
         left[0] -= question != "identify"
         if left[0] > 0:
-            away("uplink-unreached")("")
+            away(f"uplink-{cause}")("")
 
     office.server.before = come_back
     assert prepared(new, monkeypatch) is True

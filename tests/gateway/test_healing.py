@@ -94,6 +94,12 @@ def of_another_version(path):
         database.execute("PRAGMA user_version = 1")
 
 
+def renamed_column(path):
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = replace(sql, 'covered_s', 'covered_t') WHERE name = 'bins'")
+
+
 def empty(path):
     path.write_bytes(b"")
 
@@ -113,8 +119,8 @@ def folder_as_log(path):
 @pytest.mark.parametrize(
     ("damage", "left"),
     [
-        (nothing, 0), (text, 0), (folder_instead, 0), (foreign, 0), (empty, 0), (of_another_version, 299), (log_of_noise, 299),
-        (memory_of_noise, 299), (folder_as_log, 299), (spoil, 299),
+        (nothing, 0), (text, 0), (folder_instead, 0), (foreign, 0), (empty, 0), (of_another_version, 299), (renamed_column, 299),
+        (log_of_noise, 299), (memory_of_noise, 299), (folder_as_log, 299), (spoil, 299),
     ],
 )  # fmt: skip
 def test_it_starts_and_works_on(tmp_path, damage, left):
@@ -149,6 +155,25 @@ def test_a_whole_store_is_left_alone(tmp_path):
     assert people(store) == EVERYBODY
     store.close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_the_pages_of_a_large_store_are_not_all_read_at_a_start_and_damage_there_shows_when_it_is_read(tmp_path, monkeypatch):
+    path = store_at(tmp_path)
+    store = Store(path)
+    ((pages,),) = store.read("PRAGMA page_count")
+    ((root,),) = store.read("SELECT rootpage FROM sqlite_master WHERE name = 'bins'")
+    store.close()
+    spoil(path, root)
+    monkeypatch.setattr(healing, "CHECKED_PAGES", pages - 1)
+    store, healed = open_store(path, False, T0)
+    assert healed is None
+    with pytest.raises(StoreDamaged):
+        store.count_bins_since(0)
+    store.close()
+    monkeypatch.setattr(healing, "CHECKED_PAGES", pages)
+    store, healed = open_store(path, False, T0)
+    assert healed is not None
+    store.close()
 
 
 def test_a_complaint_that_quotes_bytes_which_are_no_text_is_damage_too(tmp_path, monkeypatch):

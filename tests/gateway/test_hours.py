@@ -254,6 +254,17 @@ def test_the_books_begin_with_whatever_is_read_back():
     assert books.oldest(store, 123) == T0 - 3600
 
 
+def test_the_first_days_that_begin_after_a_moment_and_have_bins():
+    store = Store(":memory:")
+    midnight = T0 // 86_400 * 86_400
+    with store.transaction():
+        for day in (-1, 0, 1, 2, 2.5, 400, 9000):
+            store.put_bin(counted(round((midnight - T0) / 60 + 1440 * day)), SENT)
+    days = [midnight + 86_400 * day for day in (1, 2, 400, 9000)]
+    assert [books.days_ahead(store, midnight + after_s) for after_s in (0, 86_399, 86_400)] == [days, days, days[1:]]
+    assert books.days_ahead(store, midnight, most=2) == days[:2]
+
+
 def test_a_row_read_back_without_a_compared_field_is_no_point():
     store = Store(":memory:")
     with store.transaction():

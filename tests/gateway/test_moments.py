@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway import model, moments
-from gateway import session as session_room
-from gateway.model import Accept, GiveTime, Received, Salvage
-from tests.gateway.parts import INCARNATION, LINK, T0, Desk, acked, hello, live, minute, of_kind
-
-
-def placed(effects) -> tuple[int, int]:
-    """(bin, q) of the record that was accepted."""
-    (accept,) = of_kind(effects, Accept)
-    return accept.bin_start, accept.q
+from gateway.model import Q_TIME_UNKNOWN, Received, Salvage
+from gateway.moments import GRACE_S
+from tests.gateway.parts import INCARNATION, LINK, T0, Desk, acked, hello, live, losses, minute, of_kind, placed
 
 
 @pytest.fixture
@@ -183,6 +177,25 @@ def test_ties_are_bounded_as_boots_are():
     assert len(stream.boots) == moments.MAX_BOOTS
 
 
+def test_the_boot_of_the_last_record_is_kept_across_the_wrap_of_the_boot_number_and_a_restart(desk):
+    desk.hear(minute(1, T0, 5, boot=0xFFFE), T0 + 61)
+    for boot in (0xFFFF, *range(20)):
+        if boot == 7:
+            desk.restart()
+        desk.hear(hello(boot=boot), T0 + 62)
+    assert losses(desk.hear(minute(2, T0 + 60, 1, boot=0xFFFE, total=(6, 0)), T0 + 122)) == []
+
+
+def test_a_boot_that_is_heard_again_is_not_forgotten_for_others(desk):
+    desk.hear(minute(1, T0, 5), T0 + 61)
+    for boot in range(2, 21):
+        desk.hear(hello(boot=boot), T0 + 62)
+    desk.restart()  # the store keeps one more
+    desk.hear(live(boot=13), T0 + 63)
+    (stream,) = desk.session._streams.values()
+    assert list(stream.boots) == [1, 13, *range(15, 21)]
+
+
 def test_where_there_is_no_steady_clock_utc_has_to_do():
     assert moments.steady(Received(b"", LINK, 5)) == 5
     assert moments.steady(Received(b"", LINK, 5, 0)) == 0
@@ -205,6 +218,11 @@ def test_the_open_minute_is_that_in_whose_middle_people_were_told():
     assert opened(60, 7) == (60, 0)  # T0 + 67, seven seconds after the minute began
     assert opened(55, 55) == (0, 0)  # T0 + 62: most of what was watched lies before
     assert opened(55, None) == (60, 0)
+
+
+def test_what_was_told_of_several_minutes_stands_in_the_last_and_says_that_it_is_a_guess():
+    assert opened(60 + GRACE_S, 5) == (60, 0)
+    assert opened(60 + GRACE_S + 1, 6) == (60, Q_TIME_UNKNOWN)
 
 
 def opened_ahead(desk) -> tuple[int, int]:
@@ -232,44 +250,3 @@ def test_an_uptime_that_makes_no_sense_puts_no_open_minute_before_the_first_stre
     desk.hear(live(1, 20, 5), T0 + 20)
     (found,) = of_kind(desk.hear(minute(2, T0 + 60, previous=0, boot=2), T0 + 121), Salvage)
     assert (found.bin_start, found.q) == (T0 + 60, model.Q_TIME_UNKNOWN)
-
-
-# -- a record from the future
-
-
-def refused(desk, seq: int, bin_start: int, at_s: int, steady_s: int) -> bool:
-    effects = desk.hear(minute(seq, bin_start, uptime_end_s=60 * seq), at_s, steady_s=steady_s)
-    return not of_kind(effects, Accept)
-
-
-def test_a_record_from_the_future_waits_an_hour_and_is_then_placed_as_one_without_time(desk):
-    future_s = T0 + 86_400
-    assert refused(desk, 1, future_s, T0 + 61, 5000)
-    assert refused(desk, 1, future_s, T0 + 3660, 5000 + 3599)
-    effects = desk.hear(minute(1, future_s), T0 + 3661, steady_s=5000 + 3600)
-    assert acked(effects) == 1
-    assert placed(effects)[1] & (model.Q_TIME_HELD | model.Q_TIME_UNKNOWN)
-    assert placed(effects)[0] <= T0 + 3661
-
-
-def test_the_patience_with_a_record_from_the_future_is_of_the_steady_clock(desk):
-    future_s = T0 + 86_400
-    assert refused(desk, 1, future_s, T0 + 61, 5000)
-    assert refused(desk, 1, future_s, T0 + 61 + 7200, 5100)  # the clock was set by two hours
-    assert not refused(desk, 1, future_s, T0 + 61, 5000 + session_room.PATIENCE_MS // 1000)
-
-
-def test_a_backlog_from_the_future_waits_once_not_once_for_each_record(desk):
-    future_s = T0 + 86_400
-    assert refused(desk, 1, future_s, T0 + 61, 5000)
-    assert [refused(desk, n, future_s + 60 * n, T0 + 3700, 8700) for n in (1, 2, 3)] == [False] * 3
-    assert not refused(desk, 4, T0 + 3600, T0 + 3700, 8700)  # one that is not from the future ends the patience
-    assert refused(desk, 5, future_s, T0 + 3701, 8701)
-    assert desk.session.dropped == {"record from the future": 2}
-
-
-def test_who_is_refused_for_a_wrong_time_is_told_the_right_one(desk):
-    desk.restart()
-    effects = desk.hear(minute(1, T0 + 86_400), T0 + 61)
-    assert acked(effects) is None
-    assert len(of_kind(effects, GiveTime)) == 1

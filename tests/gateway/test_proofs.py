@@ -5,28 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway import proofs
-from tests.gateway.parts import (
-    RATE,
-    T0,
-    Desk,
-    acked,
-    climb,
-    hello,
-    live,
-    losses,
-    minute,
-    salvaged,
-)
-
-A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
-
+from tests.gateway.parts import A_MINUTE, RATE, T0, Desk, acked, climb, gaps, hello, live, losses, minute, salvaged
 
 # -- records that are gone: exact, from totals
 
@@ -78,6 +57,16 @@ def test_totals_that_go_back_are_no_hole_but_another_node(desk):
     for backwards in ((299, 201), (301, 199), (5, 5)):
         assert acked(desk.hear(minute(2, T0 + 60, 0, 0, total=backwards), T0 + 121)) is None
     assert acked(desk.hear(minute(2, T0 + 60, 0, 0, total=(300, 200)), T0 + 121)) == 2
+
+
+@pytest.mark.parametrize(("seq", "total"), [(1, (0, 0)), (99, (2**27 + 5, 0)), (99, (0, 2**28 - 1))])
+def test_totals_that_make_no_sense_prove_nothing_of_a_node_that_is_new_here_and_are_refused_of_one_that_is_known(desk, seq, total):
+    absurd = minute(seq, T0, 5, 0, previous=0, total=total)
+    first = desk.hear(absurd, T0 + 61)
+    assert (acked(first), losses(first), desk.counts()) == (seq, [], {T0: (5, 0)})
+    following = minute(seq + 1, T0 + 60, 5, 0, boot=2, total=total)
+    assert acked(desk.hear(following, T0 + 121)) is None
+    assert desk.counts() == {T0: (5, 0)}
 
 
 def test_losses_of_an_hour_add_up_in_one_row_whose_revision_rises(desk):
@@ -161,7 +150,13 @@ def test_each_of_several_boots_is_flagged_in_the_hour_in_which_it_ended(desk):
     desk.hear(hello(boot=2), T0 + 3605)
     desk.hear(live(2, 15, 5, covered_s=15), T0 + 3620)
     desk.hear(minute(512, T0 + 3660, previous=1, boot=3), T0 + 3721)
-    assert {hour - T0: fields["bound"] for hour, fields in desk.facts("losses").items()} == {0: RATE * 17 // 60, 3600: RATE * 47 // 60}
+    hours = {hour - T0: fields["bound"] for hour, fields in desk.facts("losses").items()}
+    assert hours == {0: RATE * 17 // 60, 3600: RATE * 47 // 60}
+
+
+def test_a_node_whose_first_boot_delivered_nothing_was_dark_until_the_next_did(desk):
+    first = desk.hear(minute(1, T0 + 7200, boot=2), T0 + 7261)
+    assert gaps(first) == [("dark", 0, 7200, RATE * 120)]
 
 
 def test_a_boot_that_began_after_a_long_darkness_hides_one_minute_and_no_more(desk):

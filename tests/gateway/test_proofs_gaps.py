@@ -9,7 +9,9 @@ import pytest
 from gateway.model import BootState, Loss, Stream
 from gateway.session import Session
 from tests.gateway.parts import (
+    A_MINUTE,
     INCARNATION,
+    NEW,
     NODE,
     RATE,
     T0,
@@ -24,15 +26,6 @@ from tests.gateway.parts import (
     rules,
     salvaged,
 )
-
-A_MINUTE = RATE * 62 // 60  # the most that an open minute can hide
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
 
 
 def test_minutes_missing_between_boots_are_dark_and_bounded_by_the_sites_greatest_rate(desk):
@@ -90,10 +83,33 @@ def test_people_salvaged_into_a_minute_that_has_been_leave_no_gap_behind_it(desk
     assert (salvaged(effects), gaps(effects)) == ([(60, 5, 0, 0)], [])
 
 
+# -- a boot without time right behind the last bin: how long it was dark only its arrival bounds
+
+
+def test_a_boot_of_unknown_time_leaves_a_gap_without_a_length_that_its_arrival_bounds(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    assert gaps(desk.hear(minute(256, 0, previous=1, boot=2), T0 + 3600)) == [("dark", 60, 60, RATE * 60)]
+    assert gaps(desk.hear(minute(257, 0, boot=2, uptime_end_s=120), T0 + 3601)) == []
+
+
+def test_a_boot_of_unknown_time_that_the_ring_has_outlived_was_given_up(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    desk.hear(hello(boot=3, first_held=512, next_seq=600), T0 + 3600)
+    assert gaps(desk.hear(minute(512, 0, previous=1, boot=2), T0 + 3600)) == [("given_up", 60, 60, RATE * 60)]
+
+
+def test_a_boot_whose_time_is_known_leaves_no_gap_where_none_was(desk):
+    desk.hear(minute(1, T0, 3), T0 + 61)
+    assert gaps(desk.hear(minute(256, T0 + 60, previous=1, boot=2), T0 + 3600)) == []
+    desk.hear(hello(boot=3), T0 + 120)
+    assert gaps(desk.hear(minute(512, 0, previous=256, boot=3), T0 + 3600)) == []
+
+
+def test_the_very_first_record_of_a_node_leaves_no_gap_whatever_its_time(desk):
+    assert gaps(desk.hear(minute(1, 0), T0 + 3600)) == []
+
+
 # -- a node whose log was wiped
-
-NEW = INCARNATION + 1
-
 
 def test_a_wiped_node_leaves_a_gap_and_the_last_minute_of_its_old_log(desk):
     desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
@@ -146,6 +162,34 @@ def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts
 
 
 # -- records up to which another store has kept the books
+def test_a_log_that_was_wiped_before_it_delivered_leaves_a_gap_from_when_it_was_first_heard():
+    desk = Desk()
+    desk.hear(hello(uptime_s=300), T0 + 30)
+    desk.hear(hello(incarnation=NEW), T0 + 600)
+    effects = desk.hear(minute(1, T0 + 600, incarnation=NEW), T0 + 661)
+    assert gaps(effects) == [("wiped", 0, 600, RATE * 10)]
+    assert losses(effects) == [("wiped", -1, A_MINUTE)]
+
+
+def test_of_several_logs_the_gap_begins_with_the_end_of_the_last(desk):
+    desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
+    for incarnation, start_s in ((NEW, T0 + 600), (NEW + 1, T0 + 1200)):
+        desk.hear(hello(incarnation=incarnation), start_s)
+        effects = desk.hear(minute(1, start_s, incarnation=incarnation), start_s + 61)
+    assert gaps(effects) == [("wiped", 660, 1200, RATE * 9)]
+    assert losses(effects) == [("wiped", -1, A_MINUTE)], "the books of the first are closed"
+
+
+@pytest.mark.parametrize(("last_s", "is_over"), [(30, True), (62, True), (63, False), (90, False)])
+def test_a_log_that_was_still_at_work_when_the_minute_had_ended_is_a_rival_and_no_predecessor(desk, last_s, is_over):
+    desk.hear(live(1, last_s, 5), T0 + last_s)
+    desk.hear(hello(uptime_s=300, incarnation=NEW), T0 + 300)
+    effects = desk.hear(minute(1, T0, uptime_end_s=60, incarnation=NEW), T0 + 301)
+    assert [ab for _, ab, _, _ in salvaged(effects)] == ([5] if is_over else [])
+    assert losses(effects) == ([("wiped", -1, A_MINUTE)] if is_over else [])
+
+
+# -- a time of which another store has kept the books
 
 
 def adopted(seq: int, **known: int) -> Desk:

@@ -5,26 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.model import Q_NODE_RESET, Q_SIMULATED, Loss, Salvage
-from tests.gateway.parts import (
-    RATE,
-    T0,
-    Desk,
-    climb,
-    hello,
-    live,
-    losses,
-    minute,
-    of_kind,
-    rules,
-    salvaged,
-)
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
+from tests.gateway.parts import RATE, T0, Desk, climb, hello, live, losses, minute, of_kind, rules, salvaged
 
 
 def test_what_live_totals_told_of_an_ended_boot_goes_into_the_minute_in_which_they_told_it(desk):
@@ -135,3 +116,31 @@ def test_a_salvaged_minute_is_never_later_than_the_record_of_the_boot_that_follo
     desk.hear(live(1, 20, 5), T0 + 20)
     first = desk.hear(minute(256, T0 - 120, previous=0, boot=2), T0 + 121)  # the node's own clock was behind
     assert salvaged(first) == [(-120, 5, 0, 0)]
+
+
+# -- what is not believed
+
+
+@pytest.mark.parametrize(("first_heard_s", "people"), [(0, [5]), (62, [5]), (63, []), (3600, [])])
+def test_of_a_boot_without_a_record_only_what_was_heard_from_its_first_minute_on_is_salvaged(first_heard_s, people):
+    desk = Desk()
+    desk.hear(hello(uptime_s=first_heard_s), T0 + first_heard_s)
+    desk.hear(live(1, first_heard_s + 10, 5), T0 + first_heard_s + 10)
+    desk.hear(hello(), T0 + 7200)  # what is known of boots is committed with it
+    desk.restart()
+    assert [ab for _, ab, _, _ in salvaged(desk.hear(minute(256, T0 + 7200, previous=0, boot=2), T0 + 7261))] == people
+
+
+def test_of_a_boot_that_was_heard_late_a_record_tells_how_many_are_in_records():
+    desk = Desk()
+    desk.hear(hello(uptime_s=3600), T0)
+    desk.hear(minute(60, T0 - 60, 3, previous=0, total=(300, 0), uptime_end_s=3590), T0 + 1)
+    desk.hear(live(1, 3620, 305, covered_s=30), T0 + 20)
+    assert salvaged(desk.hear(minute(256, T0 + 120, previous=60, boot=2), T0 + 181)) == [(0, 5, 0, 30)]
+
+
+@pytest.mark.parametrize(("people", "is_believed"), [(RATE * 82 // 60, True), (RATE * 82 // 60 + 1, False)])
+def test_more_people_than_can_have_passed_are_not_salvaged(desk, people, is_believed):
+    desk.hear(live(1, 20, people), T0 + 20)
+    effects = desk.hear(minute(256, T0 + 120, previous=0, boot=2), T0 + 181)
+    assert bool(salvaged(effects)) is is_believed

@@ -1,20 +1,22 @@
-"""gateway.service: from the wire to the disk to the server, and the order in which that happens."""
+"""gateway.service: what keeps it from starting, what it goes on with after a restart, what a stop still does."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import sqlite3
 import threading
 
 import pytest
 
 import streetwire
-from gateway import service as room
 from gateway.delivery import Backoff
+from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
 from gateway.store import SENT
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
-from tests.gateway.parts import INCARNATION, NODE, OTHER, T0, hello, live, minute
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms
+from tests.gateway.parts import INCARNATION, NODE, T0, hello, live, minute
 from tests.gateway.ptys import Line, run, until
-from tests.gateway.test_store_faults import fill_disk, free_disk
 from tests.real_parts import needs
 
 pytestmark = needs("pty")
@@ -22,141 +24,59 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(room, "DISK_PAUSE_S", 0.02)
+    in_all_rooms(monkeypatch, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
-# -- from the wire to the disk
+# -- what keeps it from starting
 
 
-def test_a_record_is_committed_then_acknowledged_then_sent(tmp_path, line):
+def test_a_busy_port_is_said_before_anything_has_begun(tmp_path, line):
     async def scenario():
-        async with Gateway(tmp_path, line) as gateway:
-            line.say(hello(), minute(1, T0, 3, 4))
-            await acked(line, 1)
-            assert gateway.records() == [1]
-            await until(lambda: gateway.stored() == {T0: 7})
-            await until(lambda: gateway.rows(f"SELECT count(*) FROM outbox WHERE state = {SENT}") == [(1,)])
+        holder = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(DeviceError) as caught:
+            await Gateway(tmp_path, line).service.run()
+        os.close(holder)
+        assert (caught.value.is_busy, caught.value.exit_code) == (True, EXIT_DEVICE)
 
     run(scenario())
 
 
-def test_nothing_is_acknowledged_before_its_commit(tmp_path, line):
+def test_a_port_that_is_not_there_keeps_nobody_from_starting(tmp_path, line):
+    missing = Line(tmp_path / "missing")
+    missing.unplug()
+
     async def scenario():
-        async with Gateway(tmp_path, line) as gateway:
-            line.say(hello())
-            await acked(line, 0)
-            with gateway.held_disk():
-                line.say(minute(1, T0, 3), live(uptime_s=70))
-                await asyncio.sleep(0.15)
-                assert set(watermarks(line)) == {0}
-            await acked(line, 1)
+        gateway = Gateway(tmp_path, line, missing)
+        task = asyncio.create_task(gateway.service.run())
+        await until(lambda: gateway.service.drivers[f"serial:{line.path}"].stats.is_open)
+        line.say(hello(), minute(1, T0), live(uptime_s=70))
+        await acked(line, 1)
+        gateway.service.stop()
+        await task
 
     run(scenario())
 
 
-def test_a_full_disk_acknowledges_nothing_and_heals_without_a_restart(tmp_path, line):
-    async def scenario():
-        async with Gateway(tmp_path, line) as gateway:
-            line.say(hello())
-            await acked(line, 0)
-            await gateway.in_store(fill_disk)
-            refused = await first_refused(gateway, line)
-            for _ in range(5):  # the node goes on asking
-                line.say(minute(refused, T0 + 60 * refused), minute(refused + 1, T0 + 60 * refused + 60))
-                await asyncio.sleep(0.03)
-            assert max(watermarks(line)) == refused - 1 == gateway.records()[-1]
-            await gateway.in_store(free_disk)
-            line.say(minute(refused, T0 + 60 * refused), minute(refused + 1, T0 + 60 * refused + 60))
-            await acked(line, refused + 1)
-            assert gateway.records() == list(range(1, refused + 2))
-            assert not gateway.task.done()
-
-    async def first_refused(gateway, line):
-        gateway.clock.set(T0 + 1_000_000)
-        for seq in range(1, 500):
-            line.say(minute(seq, T0 + 60 * seq))
-            try:
-                async with asyncio.timeout(0.3):
-                    while seq not in watermarks(line):
-                        await asyncio.sleep(0.001)
-            except TimeoutError:
-                return seq
-        raise AssertionError("the disk never got full")
-
-    run(scenario())
+def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "state").write_text("a file stands in the way")
+    with pytest.raises(ConfigError) as caught:
+        Gateway(tmp_path)
+    assert caught.value.exit_code == EXIT_ENVIRONMENT
+    assert caught.value.line() == f"gateway.state_dir: {tmp_path / 'state'}: File exists"
 
 
-def test_a_burst_is_acknowledged_up_to_its_end(tmp_path, line):
-    async def scenario():
-        async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:
-            line.say(hello(), *(minute(n, T0 + 60 * n, n, total=(n * (n + 1) // 2, 0)) for n in range(1, 41)))
-            await acked(line, 40)
-            assert gateway.records() == list(range(1, 41))
-            assert watermarks(line) == sorted(watermarks(line))
-            await until(lambda: sum(gateway.stored().values()) == 820)
+def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise sqlite3.OperationalError("unable to open database file")
 
-    run(scenario())
-
-
-def test_the_time_is_that_of_the_sending(tmp_path, line):
-    async def scenario():
-        async with Gateway(tmp_path, line) as gateway:
-            with gateway.held_disk():
-                line.say(hello())
-                await asyncio.sleep(0.2)
-                before_ms = gateway.clock()
-            await until(lambda: line.heard_of(streetwire.TIME))
-            (time,) = line.heard_of(streetwire.TIME)
-            assert (time.node, time.incarnation) == (NODE, INCARNATION)
-            assert before_ms <= time.unix_ms <= gateway.clock()
-
-    run(scenario())
-
-
-def test_a_node_heard_before_the_gateway_had_the_time_is_tied_by_the_steady_clock(tmp_path, line):
-    async def scenario():
-        utc = Clock(0)
-        async with Gateway(tmp_path, line, clock=utc, steady=Clock(0)) as gateway:
-            line.say(hello(uptime_s=90))
-            await until(lambda: gateway.service._session.dropped == {"gateway has no time": 1})
-            utc.set(T0 + 150)
-            line.say(hello(boot=2), minute(1, 0, 4, uptime_end_s=60))
-            await acked(line, 1)
-            assert gateway.rows("SELECT start, ab FROM bins") == [(T0 + 60, 4)]
-
-    run(scenario())
-
-
-def test_answers_go_to_the_link_that_asked(tmp_path, line):
-    other = Line(tmp_path / "other")
-
-    async def scenario():
-        async with Gateway(tmp_path, line, other):
-            line.say(hello(), minute(1, T0))
-            other.say(hello(node=OTHER), minute(1, T0, previous=0, node=OTHER))
-            await acked(line, 1)
-            await acked(other, 1)
-            assert {m.node for m in line.listen()} == {NODE}
-            assert {m.node for m in other.listen()} == {OTHER}
-
-    run(scenario())
-    other.unplug()
-
-
-def test_between_wire_and_disk_lies_a_bounded_queue(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(room, "QUEUE", 8)
-    monkeypatch.setattr(room, "BATCH", 4)
-
-    async def scenario():
-        async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:
-            with gateway.held_disk():
-                line.say(hello(), *(minute(n, T0 + 60 * n) for n in range(1, 61)))
-                await asyncio.sleep(0.2)
-                assert gateway.service._queue.qsize() == 8
-            await acked(line, 60)
-
-    run(scenario())
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(StoreError) as caught:
+        Gateway(tmp_path)
+    assert caught.value.exit_code == EXIT_ENVIRONMENT
+    assert "\n" not in caught.value.line()
+    assert str(tmp_path) in caught.value.line()
 
 
 # -- restart and stop
@@ -172,26 +92,10 @@ def test_a_restart_goes_on_where_the_gateway_was(tmp_path, line):
             line.say(live(uptime_s=70, ab=3))  # the node has noticed nothing
             await acked(line, 1)
             await until(lambda: line.heard_of(streetwire.TIME))
-            assert gateway.service._pipeline.live()[0].windows[900][:2] == (3, 0)
+            assert gateway.service.now().windows[0].windows[900][:2] == (3, 0)
             line.say(minute(1, T0, 3, total=(3, 0)), minute(2, T0 + 60, 2, total=(5, 0)))
             await acked(line, 2)
             await until(lambda: gateway.stored() == {T0: 3, T0 + 60: 2})
-
-    run(scenario())
-
-
-def test_a_gateway_that_opens_a_port_calls_the_nodes_that_it_knows(tmp_path, line):
-    async def scenario():
-        async with Gateway(tmp_path, line):
-            line.say(hello(), minute(1, T0, 3))
-            await acked(line, 1)
-        line.listen().clear()
-        async with Gateway(tmp_path, line):  # and no node has said anything
-            await until(lambda: len(line.heard_of(streetwire.COMMAND)) == 2)
-        assert line.heard_of(streetwire.COMMAND) == [
-            streetwire.Command(NODE, INCARNATION, streetwire.SAY_HELLO, 0),
-            streetwire.Command(NODE, INCARNATION, streetwire.RESEND_FROM, 2),
-        ]
 
     run(scenario())
 
@@ -224,11 +128,11 @@ def test_a_stop_while_the_disk_is_slow_acknowledges_only_what_is_committed(tmp_p
         async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:
             line.say(hello())
             await acked(line, 0)
-            with gateway.held_disk() as release:
+            async with gateway.held_disk() as release:
                 line.say(minute(1, T0, 1, total=(1, 0)))
-                await until(lambda: gateway.service._session._streams[NODE, INCARNATION].watermark == 1)
+                await until(lambda: gateway.service._booking._session._streams[NODE, INCARNATION].watermark == 1)
                 line.say(minute(2, T0 + 60, 1, total=(2, 0)))
-                await until(gateway.service._queue.qsize)
+                await until(gateway.service._intake._queue.qsize)
                 asyncio.get_running_loop().call_later(0.1, release.set)
                 await gateway.stop()
         async with Gateway(tmp_path, line, clock=Clock(T0 + 9000)) as gateway:

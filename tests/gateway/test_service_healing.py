@@ -11,14 +11,13 @@ import threading
 
 import pytest
 
-from gateway import config, keeping, sending
-from gateway import service as room
+from gateway import config, keeping
 from gateway.delivery import Backoff
 from gateway.errors import StoreError
 from gateway.keeping import CONNECTED, CONTACT, Yielded
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.influx_v1 import InfluxV1
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms
 from tests.gateway.parts import T0, hello, minute
 from tests.gateway.ptys import run, until
 from tests.real_parts import needs
@@ -28,8 +27,7 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    for place in (room, sending):
-        monkeypatch.setattr(place, "DISK_PAUSE_S", 0.02)
+    in_all_rooms(monkeypatch, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
@@ -42,7 +40,7 @@ def said(monkeypatch):
         def __getattr__(self, _level):
             return lambda event, **_: events.append(event)
 
-    monkeypatch.setattr(room, "_log", Log())
+    in_all_rooms(monkeypatch, "_log", Log())
     return events
 
 
@@ -113,7 +111,7 @@ def test_a_store_beyond_its_allowance_gives_way_each_minute_and_says_what(tmp_pa
 
     async def scenario():
         async with Gateway(tmp_path, enabled=False) as gateway:
-            await gateway.service._make_room(T0)
+            await gateway.service._minutes.make_room(T0)
 
     run(scenario())
     assert asked == 3 * [400_000_000]

@@ -1,29 +1,25 @@
-"""gateway.service as minutes go by: status, silence, clocks that leap; and what keeps it from starting."""
+"""gateway.minutes: status, silence, clocks that leap, and a page whose address was taken."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
 import socket
-import sqlite3
 import sys
 import time
 
 import pytest
 
-from gateway import sending
-from gateway import service as room
-from gateway.errors import EXIT_DEVICE, EXIT_ENVIRONMENT, ConfigError, DeviceError, StoreError
+from gateway import minutes, sending
+from gateway.errors import StoreError
 from gateway.keeping import KEEP_S
 from gateway.model import Gap
 from gateway.store import SENT
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.file import FileUplink
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, watermarks
-from tests.gateway.parts import T0, hello, live, minute
-from tests.gateway.ptys import Line, run, until
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms, watermarks
+from tests.gateway.parts import T0, hello, minute
+from tests.gateway.ptys import run, until
 from tests.gateway.test_store import accept
 from tests.real_parts import needs
 
@@ -53,8 +49,7 @@ def fast(monkeypatch):
         async def sleep(seconds):
             await asyncio.sleep(seconds / SPEED)
 
-    for place in (room, sending):
-        monkeypatch.setattr(place, "asyncio", Fast())
+    in_all_rooms(monkeypatch, "asyncio", Fast())
 
 
 @pytest.fixture
@@ -66,13 +61,13 @@ def said(monkeypatch):
         def __getattr__(self, _level):
             return lambda event, **data: events.append(event)
 
-    monkeypatch.setattr(room, "_log", Log())
+    in_all_rooms(monkeypatch, "_log", Log())
     return events
 
 
 def of_the_day(gateway) -> int:
     """People in the longest window."""
-    return sum(live.windows[86_400][0] for live in gateway.service._pipeline.live())
+    return sum(live.windows[86_400][0] for live in gateway.service.now().windows)
 
 
 def sent(tmp_path, measurement: str) -> list:
@@ -151,7 +146,7 @@ def test_a_silence_that_the_disk_did_not_take_is_noticed_again(tmp_path, line, s
 
 def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
-    monkeypatch.setattr(room, "UNSET_MS", 0)
+    monkeypatch.setattr(minutes, "UNSET_MS", 0)
     midnight = T0 + 16 * 3600
 
     def fill(store):
@@ -169,7 +164,9 @@ def test_at_midnight_the_old_is_forgotten_and_what_waits_is_not(tmp_path, monkey
     run(scenario())
 
 
-def test_history_does_not_expire_by_a_clock_that_was_set(tmp_path):
+def test_history_does_not_expire_by_a_clock_that_was_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SPEED", 120)  # the minute after midnight must not be missed
+
     def fill(store):
         store.commit([accept(1, T0 - 600)], T0)
         store.settle(store.waiting(1), SENT)
@@ -206,6 +203,20 @@ def test_pauses_grow_while_the_server_is_away_and_begin_anew_after_it_was_there(
     assert pauses == [0.8, 1.5, 3.0, 0.8, 1.5]  # a quarter less than 1, 2, 4: the jitter of these tests
 
 
+def test_a_page_whose_address_is_taken_is_tried_again_every_minute_and_said_once(tmp_path, said):
+    async def scenario():
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            async with Gateway(tmp_path, clock=FastClock(T0 + 30), page=f"127.0.0.1:{port}") as gateway:
+                await until(lambda: said.count("minute") >= 3)
+                assert gateway.service.page_url == ""
+                other.close()
+                await until(lambda: gateway.service.page_url)
+        assert (said.count("page not open"), said.count("page open")) == (1, 1)
+
+    run(scenario())
+
+
 # -- clocks
 
 
@@ -240,70 +251,5 @@ def test_windows_are_rebuilt_when_the_clock_leaps_and_come_back_with_it(tmp_path
             line.say(minute(2, T0 + 60, 2, total=(5, 0)))
             await acked(line, 2)
             await until(lambda: of_the_day(gateway) == 5)
-
-    run(scenario())
-
-
-# -- what keeps it from starting
-
-
-def test_a_busy_port_is_said_before_anything_has_begun(tmp_path, line):
-    async def scenario():
-        holder = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
-        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with pytest.raises(DeviceError) as caught:
-            await Gateway(tmp_path, line).service.run()
-        os.close(holder)
-        assert (caught.value.is_busy, caught.value.exit_code) == (True, EXIT_DEVICE)
-
-    run(scenario())
-
-
-def test_a_port_that_is_not_there_keeps_nobody_from_starting(tmp_path, line):
-    missing = Line(tmp_path / "missing")
-    missing.unplug()
-
-    async def scenario():
-        gateway = Gateway(tmp_path, line, missing)
-        task = asyncio.create_task(gateway.service.run())
-        await until(lambda: gateway.service.drivers[f"serial:{line.path}"].stats.is_open)
-        line.say(hello(), minute(1, T0), live(uptime_s=70))
-        await acked(line, 1)
-        gateway.service.stop()
-        await task
-
-    run(scenario())
-
-
-def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
-    (tmp_path / "state").write_text("a file stands in the way")
-    with pytest.raises(ConfigError) as caught:
-        Gateway(tmp_path)
-    assert caught.value.exit_code == EXIT_ENVIRONMENT
-    assert caught.value.line() == f"gateway.state_dir: {tmp_path / 'state'}: File exists"
-
-
-def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path, monkeypatch):
-    def refuse(*_args, **_kwargs):
-        raise sqlite3.OperationalError("unable to open database file")
-
-    monkeypatch.setattr(sqlite3, "connect", refuse)
-    with pytest.raises(StoreError) as caught:
-        Gateway(tmp_path)
-    assert caught.value.exit_code == EXIT_ENVIRONMENT
-    assert "\n" not in caught.value.line()
-    assert str(tmp_path) in caught.value.line()
-
-
-def test_a_page_whose_address_is_taken_is_tried_again_every_minute_and_said_once(tmp_path, said):
-    async def scenario():
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
-            async with Gateway(tmp_path, clock=FastClock(T0 + 30), page=f"127.0.0.1:{port}") as gateway:
-                await until(lambda: said.count("minute") >= 3)
-                assert gateway.service.page_url == ""
-                other.close()
-                await until(lambda: gateway.service.page_url)
-        assert (said.count("page not open"), said.count("page open")) == (1, 1)
 
     run(scenario())

@@ -7,14 +7,13 @@ import threading
 
 import pytest
 
-from gateway import sending
-from gateway import service as room
+from gateway import sending, service
 from gateway.delivery import Backoff
 from gateway.model import Q_SIMULATED
 from gateway.store import DEAD, SENT, SUPPRESSED
 from gateway.uplink.base import Answer, Outcome
 from gateway.uplink.influx_v2 import InfluxV2
-from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked
+from tests.gateway.gateways import Clock, FakeUplink, Gateway, acked, in_all_rooms
 from tests.gateway.parts import NAME, OTHER, T0, hello, live, minute
 from tests.gateway.ptys import run, until
 from tests.real_parts import needs
@@ -24,8 +23,7 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    for place in (room, sending):
-        monkeypatch.setattr(place, "DISK_PAUSE_S", 0.02)
+    in_all_rooms(monkeypatch, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
 
 
@@ -248,7 +246,7 @@ def test_a_silent_server_keeps_nobody_from_stopping(tmp_path, line):
         await until(lambda: uplink.sent)
         began = asyncio.get_running_loop().time()
         await gateway.stop()
-        assert asyncio.get_running_loop().time() - began < room.STOP_S + 3
+        assert asyncio.get_running_loop().time() - began < service.STOP_S + 3
         gate.set()
 
     run(scenario())

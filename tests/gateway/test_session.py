@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streetwire
-from gateway import moments
+from gateway import acceptance, moments
 from gateway import session as room
 from gateway.model import Accept, GiveTime, Loss, Note, Passport, Received, Status
 from gateway.session import Session
@@ -28,14 +28,6 @@ from tests.gateway.parts import (
     replies,
     rules,
 )  # fmt: skip
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
-
 
 # -- accepted once, in order
 
@@ -222,7 +214,7 @@ def test_any_messages_are_heard_and_stored_and_no_bin_is_before_the_first_street
     desk = Desk()
     for message in messages:
         desk.hear(message, T0)
-    assert all(moments.EARLIEST_S <= start <= T0 + room.FUTURE_S for start in desk.counts())
+    assert all(moments.EARLIEST_S <= start <= T0 + acceptance.FUTURE_S for start in desk.counts())
     desk.store.close()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.model import Accept, Gap, Loss, Salvage
-from tests.gateway.parts import INCARNATION, NODE, RATE, T0, Desk, acked, hello, live, minute, of_kind
+from tests.gateway.parts import NEW, NODE, RATE, T0, Desk, acked, hello, live, minute, of_kind
 
-NEW = INCARNATION + 1
 SILENCE = "is anybody silent?"
 
 # (seconds after T0, what is heard or asked). Live totals are told every ten seconds: what one restart forgets, the next tells.

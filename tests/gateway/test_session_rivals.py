@@ -5,18 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.model import Accept, Gap, Loss, Note, Salvage, node_name
-from tests.gateway.parts import INCARNATION, LINK, NAME, OTHER, T0, Desk, acked, hello, live, minute, of_kind
+from tests.gateway.parts import LINK, NAME, NEW, OTHER, T0, Desk, acked, hello, live, minute, of_kind
 
 ELSEWHERE = "serial:other"
-NEW = INCARNATION + 1
 SAID = "two nodes with one number"
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
 
 
 def is_refused(effects) -> bool:

@@ -8,21 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.model import Gap, Loss
-from tests.gateway.parts import INCARNATION, NODE, OTHER, RATE, T0, Desk, hello, minute, of_kind, rules
+from tests.gateway.parts import INCARNATION, NODE, OTHER, RATE, T0, Desk, gaps, hello, live, minute, of_kind, rules
 
 WEEK_S = 7 * 86_400
-
-
-@pytest.fixture
-def desk():
-    desk = Desk()
-    desk.hear(hello(), T0)
-    return desk
-
-
-def gaps(effects) -> list[tuple[str, int, int, int]]:
-    """(reason, from, until, bound)."""
-    return [(gap.reason, gap.start_s - T0, gap.until_s - T0, gap.bound) for gap in of_kind(effects, Gap)]
 
 
 def kept_gaps(desk) -> dict[tuple[str, int], dict]:
@@ -105,6 +93,15 @@ def test_the_newest_log_of_a_node_decides_whether_it_is_silent(desk, new):
 
 def test_no_silence_begins_before_a_node_was_heard(desk):
     assert [gap for gap in of_kind(desk.session.check_silence(T0 + 9000), Gap) if gap.start_s < T0] == []
+
+
+def test_of_a_node_that_never_delivered_the_silence_begins_when_it_was_first_heard():
+    desk = Desk()
+    desk.hear(hello(uptime_s=3600), T0 + 30)
+    desk.hear(live(uptime_s=3900), T0 + 330)
+    assert silence(desk, T0 + 900) == []
+    assert silence(desk, T0 + 901) == [("silent", 0, 901, -1)]
+    assert gaps(desk.hear(minute(1, T0), T0 + 1000)) == [("silent", 0, 0, 0)]
 
 
 def test_every_node_has_a_silence_of_its_own(desk):

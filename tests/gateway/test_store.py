@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from gateway import model
-from gateway.errors import StoreError
+from gateway.errors import StoreDamaged, StoreError
 from gateway.keeping import KEEP_S, forget
 from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Salvage, Status
 from gateway.store import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, Store
@@ -169,7 +169,8 @@ def test_the_oldest_goes_first_and_the_limit_is_kept(store):
 def test_what_is_flagged_and_what_was_salvaged_goes_before_all_bins(store):
     store.commit([accept(n, T0 + 60 * n) for n in range(1, 9)], T0 + 600)
     salvaged = Salvage(NODE, INCARNATION, 1, "bahnhof", T0, "radar", 3, 0, 20, 0, 0)
-    store.commit([Loss("bahnhof", NODE, "power_cut", T0 + 500, -1, 9), salvaged, Gap("bahnhof", NODE, "dark", T0 + 560, T0 + 620, 9)], T0)
+    gap = Gap("bahnhof", NODE, "dark", T0 + 560, T0 + 620, 9)
+    store.commit([Loss("bahnhof", NODE, "power_cut", T0 + 500, -1, 9), salvaged, gap], T0 + 661)
     first = [("losses", T0 // 3600 * 3600), ("gaps", T0 + 560), ("passages", T0)]
     for fresh_s in (T0 + 300, 1 << 62):
         assert [(ref.measurement, ref.time_s) for ref in store.waiting(3, fresh_s)] == first
@@ -263,6 +264,18 @@ def test_a_restart_knows_what_the_session_knew():
             assert there[name] == here[name], name
     assert [(gap.start_s, gap.until_s) for gap in desk.store.silences()] == [(T0 + 60, T0 + 4000)]
     desk.store.close()
+
+
+@pytest.mark.parametrize("number", ["node", "incarnation", "watermark", "last_bin", "last_boot", "adopted"])
+def test_no_number_of_a_stream_is_believed_that_was_not_written_so(store, number):
+    store.commit([accept(9)], T0)
+    (stream,) = store.streams()
+    assert stream.watermark == 9
+    store.read("DROP TRIGGER stream_moved")  # a bit that flips on the disk calls none
+    store.read(f"UPDATE streams SET {number} = {number} + 64")
+    with pytest.raises(StoreDamaged):
+        store.streams()
+    assert store.is_damaged
 
 
 def test_of_many_boots_the_newest_are_kept_across_the_wrap(store):

@@ -87,7 +87,7 @@ def test_a_gateway_whose_disk_hangs_gives_no_sign_of_life(tmp_path, listener):
     async def scenario():
         async with Gateway(tmp_path, systemd=Systemd(environment(listener, WATCHDOG_USEC="40000"))) as gateway:
             await until(lambda: "WATCHDOG=1" in heard(listener))
-            with gateway.held_disk():
+            async with gateway.held_disk():
                 await asyncio.sleep(0.1)
                 heard(listener)
                 await asyncio.sleep(0.2)

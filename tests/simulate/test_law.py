@@ -11,7 +11,7 @@ from gateway.uplink.base import Row
 from streetwire import Record
 from tools.simulate import law
 from tools.simulate.books import NodeBook
-from tools.simulate.law import Case
+from tools.simulate.case import Case
 
 HOUR = 1_800_000_000
 TAGS = {"site": "s", "node": "tr-a00001", "sensor": "radar"}

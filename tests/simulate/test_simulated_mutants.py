@@ -10,7 +10,12 @@ from tools.simulate.mutants import MUTANTS
 
 WITHIN = 2000
 # What is noticed only after many schedules is looked for where it can show; `trottoir simulate --mutant` looks everywhere.
-FOCUS = {"settle-any-revision": ("server_slow", "quick_reboots"), "frame-crc-unchecked": ("frame_garbled",)}
+FOCUS = {
+    "settle-any-revision": ("server_slow", "quick_reboots"),
+    "frame-crc-unchecked": ("frame_garbled",),
+    "new-store-adopts-nothing": ("store_deleted", "store_restored"),
+    "adopted-records-count-again": ("store_deleted", "store_restored"),
+}
 
 
 def test_there_are_enough_of_them():

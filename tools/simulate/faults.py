@@ -161,7 +161,7 @@ def _fail_to_sync(world: World, stroke: Stroke) -> bool:
 
 def _delete_store(world: World, stroke: Stroke) -> bool:
     world.gateway.kill(stroke.numbers[0])
-    world.gateway.lose_store()
+    world.gateway.files.lose()
     return True
 
 
@@ -170,15 +170,15 @@ def _restore_store(world: World, stroke: Stroke) -> bool:
         if world.is_healing:
             return
         world.gateway.kill(5000)
-        world.gateway.restore_store(files)
+        world.gateway.files.restore(files)
 
-    world.timeline.after(stroke.numbers[0], restore, world.gateway.copy_store())
+    world.timeline.after(stroke.numbers[0], restore, world.gateway.files.copy())
     return True
 
 
 def _corrupt_store(world: World, stroke: Stroke) -> bool:
     world.gateway.kill(5000)
-    world.gateway.corrupt_store(Random(stroke.numbers[0]), stroke.numbers[1])
+    world.gateway.files.corrupt(Random(stroke.numbers[0]), stroke.numbers[1])
     return True
 
 

@@ -12,13 +12,15 @@ from typing import Any
 from unittest.mock import patch
 
 import streetwire
-from gateway import books, delivery, heard, proofs
+from gateway import acceptance, books, delivery, heard, proofs
+from gateway.auditing import Auditing
+from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
+from gateway.intake import Intake
 from gateway.model import Q_NODE_RESET, Gap, Loss, Stream
 from gateway.proofs import Place
 from gateway.sending import Sending
-from gateway.service import Service
 from gateway.session import Session
 from gateway.store import DEAD, SENT, Store
 from gateway.uplink import http
@@ -26,7 +28,7 @@ from gateway.uplink.base import Answer, Outcome
 from node.clock import NodeClock
 from node.log import RecordLog
 from node.sender import Sender
-from tools.simulate import gateway as shell
+from tools.simulate.disk import SQL_MUTATIONS
 
 Patch = Any
 
@@ -44,11 +46,11 @@ def _around(owner: Any, name: str, around: Callable[..., Any]) -> Callable[[], P
 def _sql(old: str, new: str) -> Callable[[], Patch]:
     @contextmanager
     def change() -> Iterator[None]:
-        shell.SQL_MUTATIONS.append((old, new))
+        SQL_MUTATIONS.append((old, new))
         try:
             yield
         finally:
-            shell.SQL_MUTATIONS.remove((old, new))
+            SQL_MUTATIONS.remove((old, new))
 
     return change
 
@@ -57,20 +59,20 @@ def _sql(old: str, new: str) -> Callable[[], Patch]:
 
 
 async def _answer_first(self: Any, batch: Sequence[Any]) -> None:
-    effects = [effect for received in batch for effect in self._session.hear(received)]
+    effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     await self._answer(effects)
-    await self._commit(effects)
+    await self._booking._commit(effects)
 
 
 async def _answer_always(self: Any, batch: Sequence[Any]) -> None:
-    effects = [effect for received in batch for effect in self._session.hear(received)]
+    effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     with suppress(StoreError):
-        await self._commit(effects)
+        await self._booking._commit(effects)
     await self._answer(effects)
 
 
 async def _session_without_streams(self: Any) -> Session:
-    return Session(self._rules())
+    return Session(self._rules)
 
 
 def _accept_twice(real: Any, self: Session, stream: Stream, received: Any, message: Any) -> Any:
@@ -83,7 +85,7 @@ def _accept_with_holes(real: Any, self: Session, stream: Stream, received: Any, 
     return real(self, stream, received, message)
 
 
-def _place_by_receipt(_self: Session, _stream: Stream, _record: Any, received: Any) -> tuple[int, int]:
+def _place_by_receipt(_stream: Stream, _record: Any, received: Any) -> tuple[int, int]:
     return received.received_ms // 60_000 * 60, 0
 
 
@@ -123,6 +125,13 @@ def _an_hour_a_boot(real: Any, stream: Stream, before: Any, record: Any, place: 
 
 def _silence_goes_on(effects: Any) -> Any:
     return [effect for effect in effects if not (isinstance(effect, Gap) and effect.resolved_s)]
+
+
+# -- books of another store
+
+
+async def _at_once(_self: Any) -> bool:
+    return False
 
 
 # -- sending
@@ -218,16 +227,16 @@ def _plain_ticks(self: NodeClock, ticks_ms: int) -> None:
 
 
 MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
-    "acknowledge-before-commit": (_attribute(Service, "_take", _answer_first),),
-    "acknowledge-failed-commits": (_attribute(Service, "_take", _answer_always),),
-    "restart-forgets-streams": (_attribute(Service, "_stored_session", _session_without_streams),),
+    "acknowledge-before-commit": (_attribute(Intake, "_take", _answer_first),),
+    "acknowledge-failed-commits": (_attribute(Intake, "_take", _answer_always),),
+    "restart-forgets-streams": (_attribute(Booking, "_stored_session", _session_without_streams),),
     "count-resent-records-again": (
         _around(Session, "_record", _accept_twice),
         _sql("last_boot = ?5 WHERE watermark < ?3", "last_boot = ?5"),
         _attribute(Store, "_holds", lambda *_: False),
     ),
     "accept-out-of-order": (_around(Session, "_record", _accept_with_holes),),
-    "place-by-receipt": (_attribute(Session, "_place", _place_by_receipt),),
+    "place-by-receipt": (_attribute(acceptance, "minute_of", _place_by_receipt),),
     "ignore-incarnation": (_around(Session, "_stream", _one_stream_a_node),),
     "overwrite-bins": (_around(Store, "_grow", _forgetting(lambda _q: True)),),
     "reset-overwrites-its-bin": (_around(Store, "_grow", _forgetting(lambda q: bool(q & Q_NODE_RESET))),),
@@ -239,6 +248,8 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "each-boot-an-hour": (_around(proofs, "prove", _an_hour_a_boot),),
     "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
     "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
+    "new-store-adopts-nothing": (_attribute(Auditing, "prepare", _at_once),),
+    "adopted-records-count-again": (_attribute(Store, "_holds", lambda *_: False),),
     "audit-mends-nothing": (_attribute(books, "mend", lambda *_: []),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),

@@ -251,7 +251,7 @@ class World:
             minute = self.second(self.timeline.now_ms) - PERIOD_S
             record = Record(1, plan.first_boot % 0xFFFF + 1, minute, 0, PERIOD_S, 0, 0, plan.first_total, plan.first_total)
             book.records.append((self.timeline.now_ms, log.incarnation, record))
-            self.gateway.knows(plan.number, log.incarnation, record, plan.site)
+            self.gateway.files.hold(plan.number, log.incarnation, record, plan.site, START_S)
         self.nodes.append(node)
         return node
 

@@ -13,7 +13,7 @@ from gateway.store import AUDITED, QUEUED, SENT
 from gateway.words import Say
 
 if TYPE_CHECKING:
-    from gateway.uplink.base import Row, Uplink
+    from gateway.uplink.base import Row
     from tools.street.server import Server
     from tools.street.walkers import Crossing
     from tools.street.world import Post
@@ -54,14 +54,11 @@ def close(
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
         expected = _expected(posts, db)
-        points = db.execute("SELECT count(*) FROM outbox WHERE state IN (?, ?)", (SENT, AUDITED)).fetchone()[0]
-        dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+        delivery = _delivery(db)
         fingerprint = _fingerprint(db)
     counted = _counted(posts)
     from_s = start_ms // 1000 - 3600
-    reader = server.reader()
-    stored, flagged = _on_server(reader, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
-    reader.close()
+    stored, flagged = _on_server(server, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
     # What only the live totals know was counted too, though no record holds it.
     missing = (expected - stored).total() + sum(counted.values()) - expected.total()
     lost, duplicated = max(0, missing - flagged), (stored - expected).total()
@@ -79,8 +76,7 @@ def close(
         "lost": lost,
         "duplicated": duplicated,
         "flagged": flagged,
-        "points": points,
-        "dead_letters": dead,
+        **delivery,
         "error": round(error, 4),
         "error_floor": floor,
         "run": fingerprint,
@@ -88,6 +84,13 @@ def close(
         "ok": not complaints,
         "complaints": complaints,
     }
+
+
+def _delivery(db: sqlite3.Connection) -> dict[str, int]:
+    """How many points the server has taken, and how many it refuses."""
+    points = db.execute("SELECT count(*) FROM outbox WHERE state IN (?, ?)", (SENT, AUDITED)).fetchone()[0]
+    dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+    return {"points": points, "dead_letters": dead}
 
 
 def _counted(posts: list[Post]) -> dict[str, int]:
@@ -116,14 +119,16 @@ def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
     return expected
 
 
-def _on_server(reader: Uplink, from_s: int, to_s: int) -> tuple[Bins, int]:
+def _on_server(server: Server, from_s: int, to_s: int) -> tuple[Bins, int]:
     """(what the server holds, how many people it has flagged as missing)."""
     stored: Bins = Counter()
+    reader = server.reader()
     for row in reader.read("passages", from_s, to_s):
         stored[row.tags["node"], row.time_s, "ab"] += _number(row, "count_ab")
         stored[row.tags["node"], row.time_s, "ba"] += _number(row, "count_ba")
     flagged = sum(_number(row, "bound") for row in reader.read("losses", from_s, to_s))
     open_gaps = [row for row in reader.read("gaps", from_s, to_s) if not _number(row, "resolved")]
+    reader.close()
     return stored, flagged + sum(max(0, _number(row, "bound")) for row in open_gaps)
 
 

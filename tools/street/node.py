@@ -51,6 +51,16 @@ class Identity:
     def node(self) -> int:
         return int(self.mac[-6:], 16)
 
+    def environment(self) -> dict[str, str]:
+        """As the shims read it."""
+        return {
+            "STREET_MAC": self.mac,
+            "STREET_FLASH": str(self.flash),
+            "STREET_RADAR_PHASE_MS": str(self.radar_phase_ms),
+            "STREET_FIRST_TICK": str(self.first_tick),
+            "STREET_SEED": str(self.seed),
+        }
+
 
 class NodeProcess:
     """`local_ms` is how far the node has come, `deadline_ms` its next wake-up; it stands still between grants."""
@@ -76,12 +86,8 @@ class NodeProcess:
             "PATH": os.environ.get("PATH", ""),
             "STREET_GRANTS": str(grants_out),
             "STREET_REPORTS": str(reports_in),
-            "STREET_MAC": identity.mac,
-            "STREET_FLASH": str(identity.flash),
             "STREET_NOW_MS": str(now_ms),
-            "STREET_RADAR_PHASE_MS": str(identity.radar_phase_ms),
-            "STREET_FIRST_TICK": str(identity.first_tick),
-            "STREET_SEED": str(identity.seed),
+            **identity.environment(),
         }
         if real:
             environment["MICROPYPATH"] = f"{SHIMS / 'clock'}:{SHIMS / 'board'}:{firmware}:.frozen"

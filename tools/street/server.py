@@ -6,10 +6,11 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import urllib3
 
@@ -37,6 +38,46 @@ class Server(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """`ask` gets method, path and body of each request; where it gives no answer the connection is closed."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, ask: Callable[[str, str, bytes | None], _Answer | None], *connection: Any) -> None:
+        self._ask = ask
+        super().__init__(*connection)  # which handles it
+
+    def do_POST(self) -> None:
+        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def do_GET(self) -> None:
+        self._pass_on(None)
+
+    def _pass_on(self, body: bytes | None) -> None:
+        answer = self._ask(self.command, self.path, body)
+        if answer is None:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if answer.status != 204:
+            self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The demo's own output is enough."""
+
+
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -52,49 +93,22 @@ class FaultProxy:
         self._pool = urllib3.PoolManager(retries=False, timeout=PROXY_TIMEOUT_S)
         self._matches: Callable[[bytes], bool] | None = None
         self.refused_line: bytes | None = None
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                if proxy._finds_refused(body):
-                    self._answer(400, json.dumps({"error": "partial write: refused by the demo's proxy dropped=1"}).encode())
-                else:
-                    self._pass_on(body)
-
-            def do_GET(self) -> None:
-                self._pass_on(None)
-
-            def _pass_on(self, body: bytes | None) -> None:
-                try:
-                    answer = proxy._pool.request(self.command, proxy._upstream + self.path, body=body, redirect=False)
-                except urllib3.exceptions.HTTPError:  # nobody behind us: to the client the server is away
-                    self.close_connection = True
-                    return
-                told = {name: answer.headers[name] for name in ("X-Influxdb-Version",) if name in answer.headers}
-                self._answer(answer.status, answer.data, told)
-
-            def _answer(self, status: int, data: bytes, told: Mapping[str, str] = MappingProxyType({})) -> None:
-                self.send_response(status)
-                for name, value in told.items():
-                    self.send_header(name, value)
-                if status != 204:
-                    self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                if status != 204:
-                    self.wfile.write(data)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """The demo's own output is enough."""
-
-        self._http = _QuietServer(("127.0.0.1", 0), Handler)
+        self._http = _QuietServer(("127.0.0.1", 0), partial(_Handler, self._ask))
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
     def refuse(self, matches: Callable[[bytes], bool]) -> None:
         self._matches = matches
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> _Answer | None:
+        if body is not None and self._finds_refused(body):
+            return _Answer(400, json.dumps({"error": "partial write: refused by the demo's proxy dropped=1"}).encode())
+        try:
+            answer = self._pool.request(method, self._upstream + path, body=body, redirect=False)
+        except urllib3.exceptions.HTTPError:  # nobody behind us: to the client the server is away
+            return None
+        told = {name: answer.headers[name] for name in ("X-Influxdb-Version",) if name in answer.headers}
+        return _Answer(answer.status, answer.data, told)
 
     def _finds_refused(self, body: bytes) -> bool:
         lines = body.split(b"\n")

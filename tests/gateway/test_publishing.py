@@ -1,4 +1,4 @@
-"""gateway.service: its store is taken away and it is started again; wishes are granted while it runs."""
+"""gateway.publishing: a gateway's store is taken away and it is started again; wishes are granted while it runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import contextlib
 
 import pytest
 
-from gateway import audits, wishes
-from gateway import service as room
+from gateway import audits, publishing, wishes
 from gateway.store import AUDITED
 from gateway.uplink.influx_v1 import InfluxV1
 from tests.gateway.gateways import Clock, Gateway, acked
-from tests.gateway.parts import T0, hello, minute
+from tests.gateway.parts import T0, hello, records
 from tests.gateway.ptys import run, until
 from tests.gateway.readback import MemoryServer, away
 from tests.real_parts import needs
@@ -22,21 +21,14 @@ pytestmark = needs("pty")
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(room, "WISHES_S", 0.02)
-    monkeypatch.setattr(room, "GLANCE_S", 0.1)
+    monkeypatch.setattr(publishing, "WISHES_S", 0.02)
+    monkeypatch.setattr(publishing, "GLANCE_S", 0.1)
     monkeypatch.setattr("gateway.auditing.RETRY_S", 0.02)
-
-
-def records(first: int, last: int, ab: int = 2):
-    return [
-        minute(seq, T0 + 60 * (seq - 1), ab, total=(ab * seq, 0), uptime_end_s=60 * seq, previous=0 if seq == first else None)
-        for seq in range(first, last + 1)
-    ]
 
 
 def gateway_on(folder, line, server, at_s: float = T0 + 7200) -> Gateway:
     gateway = Gateway(folder, line, uplink=server, clock=Clock(at_s))
-    gateway.service._auditing._uplink = server
+    gateway.service._publishing.auditing._uplink = server
     return gateway
 
 
@@ -77,7 +69,7 @@ def test_a_gateway_that_lost_its_store_goes_on_as_if_nothing_had_happened(tmp_pa
         line.heard.clear()
         second = gateway_on(tmp_path, line, server)
         async with second:
-            await heard_and_sent(second, line, hello(uptime_s=800, next_seq=15), *records(9, 14))
+            await heard_and_sent(second, line, hello(uptime_s=800, next_seq=15), *records(9, 14, previous=0))
             assert counts(server) == before | {T0 + 720: 2, T0 + 780: 2}
             told = second.rows("SELECT measurement, fields FROM facts WHERE measurement IN ('losses', 'gaps')")
             assert told == []
@@ -86,7 +78,7 @@ def test_a_gateway_that_lost_its_store_goes_on_as_if_nothing_had_happened(tmp_pa
 
 
 def test_a_new_store_accepts_nothing_while_the_server_is_away_until_its_patience_ends(tmp_path, line, monkeypatch):
-    monkeypatch.setattr(room, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(publishing, "PATIENCE_S", 0.5)
     server = MemoryServer()
     server.before = away()
 
@@ -192,7 +184,7 @@ def test_without_the_time_nothing_is_read_back_and_with_it_all_is(tmp_path, line
         asked = len(server.questions)
         clock = Clock(100)
         second = Gateway(tmp_path, line, uplink=server, clock=clock)
-        second.service._auditing._uplink = server
+        second.service._publishing.auditing._uplink = server
         async with second:
             await asyncio.sleep(0.1)
             assert len(server.questions) == asked
@@ -207,9 +199,9 @@ def test_what_waits_is_sent_before_it_stops(tmp_path, line):
 
     async def scenario():
         gateway = Gateway(tmp_path, line, uplink=server, clock=Clock(T0 + 7200), wait_s=60)
-        gateway.service._auditing._uplink = server
+        gateway.service._publishing.auditing._uplink = server
         async with gateway:
-            await until(gateway.service._sending.may_publish.is_set)
+            await until(gateway.service._publishing.sending.may_publish.is_set)
             line.say(hello(), *records(1, 3))
             await acked(line, 3)
         assert len(server.counts()) == 3

@@ -1,4 +1,4 @@
-"""gateway.service and its page: what a running gateway shows, and that the page is a guest."""
+"""gateway.hosting: what the page of a running gateway shows, and that it is a guest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 import urllib3
 
 import streetwire
-from gateway import service as room
-from tests.gateway.gateways import Clock, Gateway, acked
+from tests.gateway.gateways import Clock, Gateway, acked, in_all_rooms
 from tests.gateway.parts import NAME, T0, hello, live, minute
 from tests.gateway.ptys import run, until
 from tests.real_parts import needs
@@ -29,7 +28,7 @@ def said(monkeypatch):
         def __getattr__(self, _level):
             return lambda event, **data: events.append((event, data))
 
-    monkeypatch.setattr(room, "_log", Log())
+    in_all_rooms(monkeypatch, "_log", Log())
     return events
 
 
@@ -98,7 +97,7 @@ def test_an_address_that_is_taken_is_said_once_and_the_page_comes_when_it_can(tm
             await until(lambda: [event for event, _ in said].count("minute") == 1)
             gateway.clock.set(T0 + 119.9)
             other.close()
-            gateway.service._open_page()
+            gateway.service._hosting.open()
             assert (await state_of(gateway))["gateway"]["id"] == "gateway"
         events = [event for event, _ in said]
         assert (events.count("page not open"), events.count("page open")) == (1, 1)
@@ -129,8 +128,8 @@ def test_a_page_that_fails_does_not_stop_the_counting_and_is_opened_again(tmp_pa
             gateway = await Gateway(tmp_path, line, page=ANY).__aenter__()
             line.say(hello(), minute(1, T0, 3))
             await acked(line, 1)
-            await until(lambda: gateway.service._page is not None and gateway.service.page_url == "")
-        gateway.service._open_page()  # as on every minute
+            await until(lambda: gateway.service._hosting._page is not None and gateway.service.page_url == "")
+        gateway.service._hosting.open()  # as on every minute
         assert await state_of(gateway)
         await gateway.stop()
 

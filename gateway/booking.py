@@ -1,0 +1,127 @@
+"""Keeps session, store and windows in step: what the session decides is committed, and the windows follow.
+
+Theory of operation
+    book     a lock is held from a decision of the session to the end of its commit, so that no other decision builds on
+             what is not on the disk yet. Windows take what the commit has changed, and sending is woken.
+    refused  if the disk does not take it, the session is built anew from the store: it knows what is committed and no more.
+    damage   whoever meets it, the store remembers. Before the next decision a new store is made of what is whole, session and
+             windows are built from that, and `is_renewed` says that what the server has must be asked for again.
+A disk that cannot be read is asked again every few seconds, for ever: without it there is nothing to decide on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import structlog
+
+from gateway import healing, pipeline
+from gateway.errors import StoreError
+from gateway.healing import Healed
+from gateway.model import CountBin, Effect, GiveTime, NodeNow, Note, Reply, Stream
+from gateway.pipeline import Live, Pipeline
+from gateway.session import Rules, Session
+from gateway.store import Store
+from gateway.store_thread import InStore
+
+DISK_PAUSE_S = 5
+
+_log = structlog.get_logger("gateway")
+
+
+class Booking:
+    """`recall` what the store knows before anything else. `wake` is called when something may wait to be sent."""
+
+    def __init__(self, store: Store, rules: Rules, now_s: Callable[[], int], in_store: InStore, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._rules = rules
+        self._now_s = now_s
+        self._in_store = in_store
+        self._wake = wake
+        self._session = Session(rules)
+        self._windows = Pipeline()
+        self._lock = asyncio.Lock()
+        self.is_renewed = asyncio.Event()  # the store was made anew of what was whole
+
+    async def book(self, decide: Callable[[Session], list[Effect]]) -> list[Effect]:
+        """What the session decides, committed. After a StoreError the session knows what the store knows, and no more."""
+        async with self._lock:
+            if self._store.is_damaged:  # whoever has met it
+                await self._recall()
+            effects = decide(self._session)
+            try:
+                await self._commit(effects)
+            except StoreError:
+                await self._recall()
+                raise
+            return effects
+
+    async def recall(self, with_windows: bool = False) -> None:
+        """The session is built anew from the store, and on demand the windows."""
+        async with self._lock:
+            await self._recall(with_windows)
+
+    async def advance(self, now_s: int) -> None:
+        """Moves the windows. StoreError where they have to be rebuilt and cannot."""
+        if not self._windows.advance(now_s):
+            _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
+            await self.rebuild_windows()
+
+    async def rebuild_windows(self) -> None:
+        """From the store; StoreError where that cannot be read."""
+        self._windows = Pipeline()
+        now_s = self._now_s()
+        self._windows.advance(now_s)
+        self._windows.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
+
+    # -- who asks what is known
+
+    async def streams(self) -> list[Stream]:
+        """As committed. StoreError where that cannot be read."""
+        return await self._in_store(self._store.streams)
+
+    def nodes_now(self) -> list[NodeNow]:
+        return self._session.nodes_now()
+
+    def live(self) -> list[Live]:
+        """Rolling counts of every series."""
+        return self._windows.live()
+
+    # -- steps
+
+    async def _commit(self, effects: Sequence[Effect]) -> None:
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
+        if kept:
+            changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
+            self._windows.update(changed)
+            self._wake()
+            for bin_ in changed:
+                _log.debug("minute committed", node=bin_.series.node, start=bin_.start_s, ab=bin_.ab, ba=bin_.ba, rev=bin_.rev)
+        for effect in effects:
+            if isinstance(effect, Note):
+                getattr(_log, effect.level)(effect.event, **effect.data)
+
+    async def _recall(self, with_windows: bool = False) -> None:
+        while True:
+            try:
+                if self._store.is_damaged:
+                    say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
+                    self.is_renewed.set()
+                    with_windows = True
+                if with_windows:
+                    await self.rebuild_windows()
+                self._session = await self._stored_session()
+                return
+            except StoreError as error:
+                _log.error("store not readable", problem=error.line())
+                await asyncio.sleep(DISK_PAUSE_S)
+
+    async def _stored_session(self) -> Session:
+        return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))
+
+
+def say_healed(healed: Healed | None) -> None:
+    if healed is not None:
+        _log.error("store was damaged, and made anew of what is whole", **asdict(healed))

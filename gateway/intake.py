@@ -1,0 +1,101 @@
+"""From the links to the books, and the answers back: nothing is acknowledged before its commit.
+
+Theory of operation
+    opened   whoever opens a port speaks first: the nodes that the store knows are called.
+    put      drivers put what they receive into one bounded queue, and wait while it is full.
+    run      takes what is there as one batch, has it booked (`booking`: one transaction), and then answers the nodes. If the disk
+             does not take it, nothing is answered: the nodes keep what they have and send it again.
+    waiting  what was received at a known time waits until the gateway `may_accept`; of what was received before, nothing
+             is accepted anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+import streetwire
+from gateway import moments
+from gateway.booking import DISK_PAUSE_S, Booking
+from gateway.drivers.base import Clock, Driver
+from gateway.errors import StoreError
+from gateway.model import Effect, GiveTime, Received, Reply
+
+QUEUE = 1024  # payloads between the drivers and the intake
+BATCH = 256  # payloads in one transaction
+
+_log = structlog.get_logger("gateway")
+
+
+class Intake:
+    """`put` and `opened` are for the drivers, by whose links nodes are answered; `run` for ever, and `take_rest` after it was
+    cancelled. `clock` is the UTC that nodes are told, in milliseconds."""
+
+    def __init__(self, drivers: Mapping[str, Driver], booking: Booking, clock: Clock) -> None:
+        self._drivers = drivers
+        self._booking = booking
+        self._clock = clock
+        self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
+        self.may_accept = asyncio.Event()
+
+    async def put(self, received: Received) -> None:
+        await self._queue.put(received)
+
+    async def opened(self, link: str) -> None:
+        # A node that waits for an acknowledgement tries again after seconds, later after a minute. Which nodes are behind the port
+        # is not known yet; a node ignores what is meant for another. Hello comes before the records, since it tells when the boot
+        # was that they are of.
+        try:
+            streams = await self._booking.streams()
+        except StoreError as error:
+            _log.warning("nodes not called", link=link, problem=error.line())
+            return
+        for stream in streams:
+            for verb, argument in ((streetwire.SAY_HELLO, 0), (streetwire.RESEND_FROM, stream.watermark + 1)):
+                command = streetwire.Command(stream.node, stream.incarnation, verb, argument)
+                if not await self._drivers[link].send(command):
+                    return
+
+    async def run(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            if any(moments.has_time(received) for received in batch):  # of what has none nothing is accepted
+                await self.may_accept.wait()
+            await self._take(batch)
+
+    async def take_rest(self) -> None:
+        """What is still in the queue."""
+        rest = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        if rest and self.may_accept.is_set():
+            await self._take(rest)
+
+    async def _take(self, batch: Sequence[Received]) -> None:
+        try:
+            effects = await self._booking.book(lambda session: [effect for received in batch for effect in session.hear(received)])
+        except StoreError as error:
+            _log.error("nothing acknowledged", problem=error.line())
+            await asyncio.sleep(DISK_PAUSE_S)
+            return
+        await self._answer(effects)
+
+    async def _answer(self, effects: Sequence[Effect]) -> None:
+        newest_ack: dict[tuple[str, int, int], Reply] = {}
+        for effect in effects:
+            if isinstance(effect, Reply) and effect.message.kind == streetwire.ACK:
+                newest_ack[effect.link, effect.message.node, effect.message.incarnation] = effect
+            elif isinstance(effect, Reply):
+                await self._send(effect.link, effect.message)
+        for reply in newest_ack.values():
+            await self._send(reply.link, reply.message)
+        for effect in effects:
+            if isinstance(effect, GiveTime):
+                await self._send(effect.link, streetwire.Time(effect.node, effect.incarnation, self._clock()))
+
+    async def _send(self, link: str, message: streetwire.Message) -> None:
+        driver = self._drivers.get(link)
+        if driver is not None:
+            await driver.send(message)
