@@ -10,7 +10,11 @@ from tools.simulate.mutants import MUTANTS
 
 WITHIN = 2000
 # What is noticed only after many schedules is looked for where it can show; `trottoir simulate --mutant` looks everywhere.
-FOCUS = {"settle-any-revision": ("server_slow", "quick_reboots"), "frame-crc-unchecked": ("frame_garbled",)}
+FOCUS = {
+    "frame-crc-unchecked": ("frame_garbled",),
+    "settle-any-revision": ("server_slow", "quick_reboots"),
+    "success-is-any-200": ("server_status",),
+}
 
 
 def test_there_are_enough_of_them():
