@@ -4,6 +4,8 @@ Theory of operation
     `wake` says that points may wait. Then points get a moment to find company, and batches go out until none is left. What a
     server's answer means is decided in `delivery`; here it is carried out: settled, buried, or kept with a pause. Work on the
     store and on the network is done in one worker thread each.
+    Before points are sent it is noted that a server may take them, and noted again when it cannot have. Where nobody was
+    reached, the next attempts are empty batches, which need no note: with one a second, notes alone would be 1.4 GB a day.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class Sending:
         self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
         self._may_be_taken = False  # something of what was sent last, whatever was answered
+        self._is_out_of_reach = False
         self.trouble: Trouble | None = None
         self._said_s = 0
 
@@ -84,6 +87,11 @@ class Sending:
 
     async def send_batch(self) -> float:
         """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
+        if self._is_out_of_reach:
+            knocked = await self._send(())
+            self._is_out_of_reach = knocked.is_undelivered
+            if self._is_out_of_reach:
+                return self._pause_after(knocked)
         refs = await self._in_store(self._store.waiting, self._size.points, self._now_s() - FRESH_S)
         if not refs:
             return 0.0
@@ -93,6 +101,7 @@ class Sending:
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
         result = await delivery.attempt(items, self._send)
+        self._is_out_of_reach = result.stopped is not None and result.stopped.is_undelivered
         if not self._may_be_taken:
             await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
         await self._in_store(self._store.settle, result.stored, SENT)

@@ -131,7 +131,7 @@ def test_a_point_that_the_schema_refuses_becomes_a_dead_letter_and_all_others_ar
             await until(lambda: gateway.stored() == {T0: 3})
             await until(lambda: gateway.rows("SELECT count(*) FROM dead_letters") == [(1,)])
             assert "dead_letters" in gateway.rows("SELECT reason FROM dead_letters")[0][0]
-            assert gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)]
+            await until(lambda: gateway.rows("SELECT count(*) FROM outbox WHERE state = 0") == [(0,)])
 
     run(scenario())
 
