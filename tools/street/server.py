@@ -20,6 +20,7 @@ from tools.street import influxd
 
 DATABASE = "demo"
 PROXY_TIMEOUT_S = 30
+POLL_S = 0.02  # so soon it notices that it is to close
 
 
 class Server(Protocol):
@@ -45,7 +46,8 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class FaultProxy:
-    """Passes everything on to influxd, but answers 400 to any batch that holds the refused line."""
+    """Passes everything on to influxd, but answers 400 to any batch that holds the refused line. Nobody listens between `close`
+    and `open`."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
@@ -90,9 +92,15 @@ class FaultProxy:
             def log_message(self, format: str, *args: object) -> None:
                 """The demo's own output is enough."""
 
-        self._http = _QuietServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self._handler = Handler
+        self._address = ("127.0.0.1", 0)
+        self.open()
+        self.url = f"http://127.0.0.1:{self._address[1]}"
+
+    def open(self) -> None:
+        self._http = _QuietServer(self._address, self._handler)
+        self._address = ("127.0.0.1", int(self._http.server_address[1]))
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": POLL_S}, daemon=True).start()
 
     def refuse(self, matches: Callable[[bytes], bool]) -> None:
         self._matches = matches
@@ -124,10 +132,12 @@ class InfluxServer:
         return f'enabled = true\napi = "v1"\nurl = "{self._proxy.url}"\ndatabase = "{DATABASE}"\n'
 
     def go_away(self) -> None:
+        self._proxy.close()
         self._influxd.stop()
 
     def come_back(self) -> None:
         self._influxd.start()
+        self._proxy.open()
 
     def refuse_one(self, matches: Callable[[bytes], bool]) -> None:
         """From now on the first line that matches is refused, alone and for good."""
