@@ -4,6 +4,8 @@ Theory of operation
     `wake` says that points may wait. Then points get a moment to find company, and batches go out until none is left. What a
     server's answer means is decided in `delivery`; here it is carried out: settled, buried, or kept with a pause. Work on the
     store and on the network is done in one worker thread each.
+    Before points are sent it is noted that a server may take them, and noted again when it cannot have. Where nobody was
+    reached, the next attempts are empty batches, which need no note: with one a second, notes alone would be 1.4 GB a day.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class Sending:
         self._size = BatchSize(settings.batch_points)
         self._thread = ThreadPoolExecutor(1, "uplink")
         self._may_be_taken = False  # something of what was sent last, whatever was answered
+        self._is_out_of_reach = False
         self.trouble: Trouble | None = None
         self._said_s = 0
 
@@ -77,6 +80,11 @@ class Sending:
 
     async def send_batch(self) -> float:
         """One batch. Seconds to wait before the next one (below zero: none), 0.0 when nothing is left to send."""
+        if self._is_out_of_reach:
+            knocked = await self._send(())
+            self._is_out_of_reach = knocked.is_undelivered
+            if self._is_out_of_reach:
+                return self._pause_after(knocked)
         items, withheld, unfit = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
         if not (items or withheld or unfit):
             return 0.0
@@ -85,6 +93,7 @@ class Sending:
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
         result = await delivery.attempt(items, self._send)
+        self._is_out_of_reach = result.stopped is not None and result.stopped.is_undelivered
         if not self._may_be_taken:
             await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
         await self._in_store(self._store.settle, result.stored, SENT)

@@ -23,6 +23,8 @@ STEPS = {
     "types of gateway and tools": [*TYPES, "--pythonpath", sys.executable, "--project", "pyrightconfig.json"],
     "types of the firmware": [*TYPES, "--pythonpath", str(NO_PYTHON), "--project", "tools/typecheck/node.json"],
 }
+# A process for each core, up to four: each of them starts servers of its own. `-n 0` runs the tests one after the other.
+PYTEST = [sys.executable, "-m", "pytest", "-rfEs", "-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 
 
 @dataclass
@@ -66,7 +68,7 @@ def run_tests(words: list[str]) -> Tally:
     """pytest with further words; paths among them are seen from the checkout's root."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        code = run("tests", [sys.executable, "-m", "pytest", f"--junit-xml={report}", *words])
+        code = run("tests", [*PYTEST, f"--junit-xml={report}", *words])
         return tally_of(report, code)
 
 

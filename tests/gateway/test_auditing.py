@@ -141,7 +141,7 @@ def test_a_database_that_lost_everything_has_its_losses_and_ledger_again_too():
     faults=st.lists(st.sampled_from(["silent", "lost answer", "restart", "disk"]), max_size=4),
     after=st.lists(st.integers(1, 12), min_size=4, max_size=4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_happens_on_the_way_server_and_books_are_equal_in_the_end(lost, old, refused, faults, after):
     server = MemoryServer()
     times = {str(T0 + 60 * minute).encode() for minute in refused}

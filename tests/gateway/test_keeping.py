@@ -147,7 +147,7 @@ MINUTES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MINUTES, st.integers(0, 120))
 def test_thinning_keeps_people_and_coverage_touches_nothing_sent_and_is_done_once(rows, contact_min):
     from pathlib import Path

@@ -35,7 +35,7 @@ def lived(day) -> Desk:
 
 
 @given(days)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_records_give_the_same_bins(day):
     desk, into = lived(day), Store(":memory:")
     found = replay(desk.store, into)

@@ -231,7 +231,7 @@ def test_every_point_can_be_read_back_from_a_file(tmp_path_factory, point):
 def test_every_point_can_be_read_back_from_a_real_server(influxd, database):
     uplink = InfluxV1(influxd.url, database)
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=60, database=None)
     @given(POINTS)
     def check(point):
         comes_back(replace(point, time_s=next(NUMBERS)), uplink)
@@ -245,7 +245,7 @@ def test_every_tag_can_be_read_back_from_victoriametrics(victoria):
     uplink = InfluxV2(victoria.url, "", "trottoir")
     numbers = itertools.count(T0 - 1000 * 86_400)  # it drops what lies ahead of its clock
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=60, database=None)
     @given(TAGS, st.integers(-(1 << 50), 1 << 50))
     def check(tag, number):
         point = replace(GOOD, tags={"gateway": tag}, time_s=next(numbers))

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -29,6 +30,7 @@ pytestmark = needs("pty")
 def short_pauses(monkeypatch):
     in_all_rooms(monkeypatch, "DISK_PAUSE_S", 0.02)
     monkeypatch.setattr(Backoff, "LIMITS_S", dict.fromkeys(Backoff.LIMITS_S, 0.02))
+    monkeypatch.setattr(Backoff, "UNANSWERED_S", 0.02)
 
 
 @pytest.fixture
@@ -181,7 +183,8 @@ def test_it_is_noted_before_anything_is_sent_and_until_when_something_may_have_b
 
             def send(lines):
                 with sqlite3.connect(tmp_path / "state" / "store.db") as database:
-                    seen.append(database.execute("SELECT value FROM meta WHERE name = ?", (CONNECTED,)).fetchone()[0])
+                    if lines:  # an empty batch finds out whether anybody is there
+                        seen.append(database.execute("SELECT value FROM meta WHERE name = ?", (CONNECTED,)).fetchone()[0])
                 return original(lines)
 
             uplink.send = send
@@ -192,6 +195,25 @@ def test_it_is_noted_before_anything_is_sent_and_until_when_something_may_have_b
 
     run(scenario())
     assert set(seen) == {1}
+
+
+def test_while_nobody_is_reached_nothing_is_written_and_then_everything_is_sent(tmp_path, line):
+    answers = [Answer(Outcome.RETRY, "refused", is_undelivered=True)]
+    uplink = FakeUplink(lambda _lines: answers[-1])
+
+    async def scenario():
+        async with Gateway(tmp_path, line, uplink=uplink, clock=Clock(T0 + 9000)) as gateway:
+            line.say(hello(), minute(1, T0, 3))
+            await until(lambda: len(uplink.sent) > 3 and gateway.records() == [1] and not uplink.sent[-1])
+            with closing(sqlite3.connect(tmp_path / "state" / "store.db")) as database:
+                before, knocks = database.execute("PRAGMA data_version").fetchall(), len(uplink.sent)
+                await until(lambda: len(uplink.sent) > knocks + 20)
+                assert database.execute("PRAGMA data_version").fetchall() == before
+            assert not any(uplink.sent[knocks:])
+            answers.append(Answer(Outcome.STORED))
+            await until(lambda: any(b"passages," in key for key in uplink.table))
+
+    run(scenario())
 
 
 def test_only_where_no_connection_came_about_certainly_nothing_was_taken():

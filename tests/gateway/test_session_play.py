@@ -214,5 +214,5 @@ class Play(RuleBasedStateMachine):
             self.desk.restart()
 
 
-Play.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Play.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
 TestPlay = Play.TestCase

@@ -146,11 +146,11 @@ class AnyHistory(RuleBasedStateMachine):
                 assert (one[3 * n], one[3 * n + 1], one[3 * n + 2] / window_s) == (ab, ba, coverage)
 
 
-AnyHistory.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+AnyHistory.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
 TestAnyHistory = AnyHistory.TestCase
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), min_size=1, max_size=6),
     st.sampled_from([(1,), (2, 5), (12,)]),
@@ -723,7 +723,7 @@ def test_rolling_sum_by_hand() -> None:
     assert table.tolist() == [[[1, 10], [3, 30], [5, 50]]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 3).flatmap(
         lambda width: st.lists(st.lists(st.integers(0, 2**40), min_size=width, max_size=width), min_size=1, max_size=12)

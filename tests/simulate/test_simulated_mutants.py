@@ -15,6 +15,7 @@ FOCUS = {
     "frame-crc-unchecked": ("frame_garbled",),
     "new-store-adopts-nothing": ("store_deleted", "store_restored"),
     "adopted-records-count-again": ("store_deleted", "store_restored"),
+    "success-is-any-200": ("server_status",),
 }
 
 

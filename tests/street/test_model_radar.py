@@ -62,7 +62,7 @@ def test_what_is_encoded_can_be_read_back(targets):
     assert decode(frame) == targets
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), phase_ms=st.integers(0, 250), rate=st.sampled_from([30.0, 300.0, 1200.0]))
 def test_laws_of_every_frame(seed, phase_ms, rate):
     walkers = walk_day(Random(seed), [rate] * 24, 0, 300, Pavement())

@@ -95,7 +95,7 @@ def test_the_mix_of_kinds_parties_and_directions():
     assert 0.005 < len(turners) / len(walkers) < 0.03
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), start_s=st.integers(0, 86_399), width_m=st.sampled_from([1.5, 3.0, 5.0]))
 def test_paths_are_sound(seed, start_s, width_m):
     pavement = Pavement(width_m=width_m)

@@ -45,11 +45,11 @@ WRONG = [
 
 
 def run_pytest(folder: Path, **settings: str) -> tuple[int, Path, str]:
-    """pytest over the sample, on a machine without influxd."""
+    """The sample instead of our tests, on a machine without influxd."""
     (folder / "test_sample.py").write_text(SAMPLE)
     report = folder / "report.xml"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", f"--junit-xml={report}", str(folder)],
+        [*check.PYTEST, "-p", "no:cacheprovider", f"--junit-xml={report}", str(folder)],
         cwd=ROOT,
         env={"PATH": str(folder), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **settings},
         capture_output=True,

@@ -36,6 +36,7 @@ class Adapter:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # the body would wait 40 ms for the acknowledgement of the head
 
             def do_POST(self) -> None:
                 adapter._answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))

@@ -21,6 +21,7 @@ from tools.street import influxd
 
 DATABASE = "demo"
 PROXY_TIMEOUT_S = 30
+POLL_S = 0.02  # so soon it notices that it is to close
 
 
 class Server(Protocol):
@@ -49,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
     """`ask` gets method, path and body of each request; where it gives no answer the connection is closed."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait 40 ms for the acknowledgement of the head
 
     def __init__(self, ask: Callable[[str, str, bytes | None], _Answer | None], *connection: Any) -> None:
         self._ask = ask
@@ -86,16 +88,22 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class FaultProxy:
-    """Passes everything on to influxd, but answers 400 to any batch that holds the refused line."""
+    """Passes everything on to influxd, but answers 400 to any batch that holds the refused line. Nobody listens between `close`
+    and `open`."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
         self._pool = urllib3.PoolManager(retries=False, timeout=PROXY_TIMEOUT_S)
         self._matches: Callable[[bytes], bool] | None = None
         self.refused_line: bytes | None = None
-        self._http = _QuietServer(("127.0.0.1", 0), partial(_Handler, self._ask))
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self._address = ("127.0.0.1", 0)
+        self.open()
+        self.url = f"http://127.0.0.1:{self._address[1]}"
+
+    def open(self) -> None:
+        self._http = _QuietServer(self._address, partial(_Handler, self._ask))
+        self._address = ("127.0.0.1", int(self._http.server_address[1]))
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": POLL_S}, daemon=True).start()
 
     def refuse(self, matches: Callable[[bytes], bool]) -> None:
         self._matches = matches
@@ -137,10 +145,12 @@ class InfluxServer:
         return f'enabled = true\napi = "v1"\nurl = "{self._proxy.url}"\ndatabase = "{DATABASE}"\n'
 
     def go_away(self) -> None:
+        self._proxy.close()
         self._influxd.stop()
 
     def come_back(self) -> None:
         self._influxd.start()
+        self._proxy.open()
 
     def refuse_one(self, matches: Callable[[bytes], bool]) -> None:
         """From now on the first line that matches is refused, alone and for good."""

@@ -90,13 +90,13 @@ class World:
         return max(horizon, self.now_ms)
 
     def _let_nodes_run(self, end_ms: int) -> int:
+        for post in self.posts:  # one that has just been switched on has spoken before its first grant
+            self._collect(post)
         while True:
             horizon = self._horizon(end_ms)
             behind = [post for post in self.posts if post.node.local_ms < horizon]
             if not behind:
-                for post in self.posts:  # a node that has just been switched on has spoken before its first grant
-                    self._collect(post)
-                return min(horizon, self._horizon(end_ms))
+                return horizon
             for post in behind:
                 post.grant(min(horizon, (post.node.local_ms // LOOKAHEAD_MS + 1) * LOOKAHEAD_MS))
             for post in behind:
