@@ -134,9 +134,8 @@ def test_the_chart_shows_a_gap_as_a_gap_and_its_table_says_how_much_was_covered(
     seen = visit(page.url, language="en")
     seen.until('document.querySelector("canvas") !== null')
     seen.page.locator('[data-field="table-toggle"]').click()
-    rows = seen.page.locator('[data-field="table-body"] tr')
-    assert rows.count() >= 2
-    assert "%" in seen.page.locator('[data-field="table-body"]').inner_text()
+    body = """document.querySelector('[data-field="table-body"]')"""
+    seen.until(f'{body}.rows.length >= 2 && {body}.innerText.includes("%")')
     history = seen.page.evaluate(f"fetch('/history?node={NAME}&hours=6').then(answer => answer.json())")
     assert len(history["rows"]) == 40
 
