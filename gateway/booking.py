@@ -64,17 +64,10 @@ class Booking:
             await self._recall(with_windows)
 
     async def advance(self, now_s: int) -> None:
-        """Moves the windows. StoreError where they have to be rebuilt and cannot."""
+        """Moves the windows."""
         if not self._windows.advance(now_s):
             _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
-            await self.rebuild_windows()
-
-    async def rebuild_windows(self) -> None:
-        """From the store; StoreError where that cannot be read."""
-        self._windows = Pipeline()
-        now_s = self._now_s()
-        self._windows.advance(now_s)
-        self._windows.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
+            await self.recall(with_windows=True)
 
     # -- who asks what is known
 
@@ -111,12 +104,18 @@ class Booking:
                     self.is_renewed.set()
                     with_windows = True
                 if with_windows:
-                    await self.rebuild_windows()
+                    await self._rebuild_windows()
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
                 _log.error("store not readable", problem=error.line())
                 await asyncio.sleep(DISK_PAUSE_S)
+
+    async def _rebuild_windows(self) -> None:
+        self._windows = Pipeline()
+        now_s = self._now_s()
+        self._windows.advance(now_s)
+        self._windows.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
 
     async def _stored_session(self) -> Session:
         return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))

@@ -89,12 +89,14 @@ class Publishing:
         # server has is asked for by time.
         while self._now_s() < EARLIEST_S:
             await asyncio.sleep(CLOCK_S)
-        is_due = await self._in_store(adoption.is_due, self._store)
+        try:
+            is_due = await self._in_store(adoption.is_due, self._store)
+        except StoreError:  # a disk that is asked again below
+            is_due = True
         patience = asyncio.get_running_loop().call_later(PATIENCE_S if is_due else GLANCE_S, self._accept)
         try:
             if await self.auditing.prepare():
-                await self._booking.recall()
-                await self._booking.rebuild_windows()
+                await self._booking.recall(with_windows=True)
         finally:
             patience.cancel()
 

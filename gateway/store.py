@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from gateway.model import (
@@ -205,7 +205,7 @@ class Store(Outbox):
 
     def keep_boot(self, boot: BootState) -> None:
         key = (boot.node, boot.incarnation, boot.boot)
-        row = (*key, json.dumps(asdict(boot)))
+        row = (*key, json.dumps(astuple(boot)[len(key) :]))  # without names: with every record all boots are written
         self._db.execute("INSERT OR REPLACE INTO boots VALUES(?,?,?,?,?)", (*row, check_of(*row)))
         self._db.execute(
             "DELETE FROM boots WHERE node=?1 AND incarnation=?2 AND boot NOT IN "
@@ -256,7 +256,7 @@ class Store(Outbox):
         for row in self.read("SELECT * FROM boots"):
             node, incarnation, boot, state, _ = self.whole(row)
             if (node, incarnation) in streams:
-                streams[node, incarnation].boots[boot] = BootState(**json.loads(state))
+                streams[node, incarnation].boots[boot] = BootState(node, incarnation, boot, *json.loads(state))
         return list(streams.values())
 
     def silences(self) -> list[Gap]:

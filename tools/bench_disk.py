@@ -1,8 +1,7 @@
-"""What the gateway's disk has to bear: bytes of a store in which everything waits, and bytes written in a day.
+"""What the gateway's disk has to hold: bytes of a store in which everything waits, after an outage of so many days.
 
-Both go through the store's own commits. Size: every node's minutes with climate, its health every five minutes and the gateway's
-every minute, of an outage of so many days. Wear: a day in which every minute's records come as one burst, every node's health
-in a commit of its own, and everything is sent, settled and read back; counted by the operating system (Linux).
+It goes through the store's own commits: every node's minutes with climate, its health every five minutes and the gateway's every
+minute. What is written in a day of work `trottoir bench soak` counts.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ import time
 from pathlib import Path
 
 import streetwire
-from gateway.errors import EXIT_CHECK_FAILED, EXIT_ENVIRONMENT, EXIT_OK
+from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.keeping import forget
 from gateway.model import Accept, BootState, Effect, Passport, Status
 from gateway.session import STATUS_EVERY_S
-from gateway.store import AUDITED, SENT, Store
+from gateway.store import Store
 
 T0 = 1_800_000_000
 NODE, INCARNATION = 0x51A000, 0x9A3F_11C2  # as wide as most are
-MOST_MB = {"size": 400, "wear": 300}
+MOST_MB = 400
 AT_ONCE_MIN = 60  # minutes in one commit where only the size counts
 
 
@@ -77,49 +76,20 @@ def size_mb(folder: Path, days: int, nodes: int) -> dict[str, float]:
     return {"store_mb": (folder / "store.db").stat().st_size / 1e6}
 
 
-def wear_mb(folder: Path, nodes: int, minutes: int = 1440) -> dict[str, float]:
-    """Bytes written to the disk in so many minutes, in MB, as the operating system counts them."""
-    store = Store(folder / "store.db")
-    introduce(store, nodes)
-    before = written_b()
-    for number in range(minutes):
-        now_s = T0 + number * 60 + 61
-        store.commit([effect for node in range(nodes) for effect in minute(node, number)], now_s)
-        if not number % (STATUS_EVERY_S // 60):
-            for node in range(nodes):
-                store.commit(health(node, number), now_s)
-        gateway_health(store, number)
-        refs = store.waiting(500)
-        store.settle(refs, SENT)
-        store.settle(refs, AUDITED)
-    store.close()
-    return {"written_mb": (written_b() - before) / 1e6}
-
-
-def written_b() -> int:
-    """What this process has given to disks so far."""
-    told = Path("/proc/self/io").read_text(encoding="ascii")
-    return int(told.partition("\nwrite_bytes: ")[2].split()[0])
-
-
-def run(what: str, days: int, nodes: int, folder: Path | None = None) -> int:
+def run(days: int, nodes: int, folder: Path | None = None) -> int:
     """Prints one JSON document; 1 where it is more than it may be."""
-    if not Path("/proc/self/io").exists():
-        return EXIT_ENVIRONMENT
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        found = size_mb(Path(name), days, nodes) if what == "size" else wear_mb(Path(name), nodes)
-    most = MOST_MB[what]
-    about = {"what": what, "days": days, "nodes": nodes, "took_s": round(time.monotonic() - began)}
-    print(json.dumps({**about, **found, "most_mb": most}))
-    return EXIT_OK if max(found.values()) <= most else EXIT_CHECK_FAILED
+        found = size_mb(Path(name), days, nodes)
+    about = {"days": days, "nodes": nodes, "took_s": round(time.monotonic() - began)}
+    print(json.dumps({**about, **found, "most_mb": MOST_MB}))
+    return EXIT_OK if max(found.values()) <= MOST_MB else EXIT_CHECK_FAILED
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=sorted(MOST_MB))
-    parser.add_argument("--days", type=int, default=30, help="of the outage; wear is always of one day")
+    parser.add_argument("--days", type=int, default=30, help="of the outage")
     parser.add_argument("--nodes", type=int, default=50)
-    parser.add_argument("--folder", type=Path, help="where to work; wear is counted only on a disk")
+    parser.add_argument("--folder", type=Path, help="where to work")
     chosen = parser.parse_args()
-    sys.exit(run(chosen.what, chosen.days, chosen.nodes, chosen.folder))
+    sys.exit(run(chosen.days, chosen.nodes, chosen.folder))

@@ -9,6 +9,7 @@ import pytest
 import streetwire
 from gateway import intake
 from gateway.delivery import Backoff
+from gateway.model import Accept, Received
 from gateway.store import SENT
 from tests.gateway.gateways import Clock, Gateway, acked, in_all_rooms, watermarks
 from tests.gateway.parts import INCARNATION, NODE, OTHER, T0, hello, live, minute
@@ -169,3 +170,58 @@ def test_a_gateway_that_opens_a_port_calls_the_nodes_that_it_knows(tmp_path, lin
         ]
 
     run(scenario())
+
+
+# -- company: one commit for many
+
+
+class Books:
+    """Booking that accepts every record at once; `commits` holds how many payloads came together."""
+
+    def __init__(self) -> None:
+        self.desk = Desk()
+        self.commits: list[int] = []
+
+    async def book(self, decide):
+        before = len(self.desk.heard)
+        effects = decide(self.desk)
+        self.commits.append(len(self.desk.heard) - before)
+        return effects
+
+
+class Desk:
+    """A session that accepts each payload as a record of the minute that it names."""
+
+    def __init__(self) -> None:
+        self.heard: list[Received] = []
+
+    def hear(self, received):
+        self.heard.append(received)
+        record = streetwire.decode(received.payload).record
+        return [Accept(NODE, INCARNATION, record, "bahnhof", record.bin_start, "radar", "", 0, received.received_ms)]
+
+
+async def taken(bin_start: int, came_s: int) -> list[int]:
+    """Sizes of the commits where one record comes, and forty-nine more as soon as that is booked."""
+    books = Books()
+    taking = intake.Intake({}, books, Clock(came_s))
+    taking.may_accept.set()
+    task = asyncio.create_task(taking.run())
+    for node in range(50):
+        await taking.put(Received(minute(1, bin_start, 1, node=node + 1).encode(), "serial:test", came_s * 1000))
+        await until(lambda: books.commits)
+    try:
+        await until(lambda: sum(books.commits) == 50)
+    finally:
+        task.cancel()
+    return books.commits
+
+
+def test_fifty_nodes_that_close_their_minute_cost_two_commits(monkeypatch):
+    monkeypatch.setattr(intake, "COMPANY_S", 0.05)
+    assert asyncio.run(taken(T0, T0 + 61)) == [1, 49]
+
+
+def test_a_backlog_waits_for_no_company(monkeypatch):
+    monkeypatch.setattr(intake, "COMPANY_S", 3600)
+    assert sum(asyncio.run(taken(T0, T0 + intake.FRESH_S))) == 50

@@ -151,7 +151,7 @@ def test_a_stop_gives_everything_back(tmp_path, line):
             pass
         assert uplink.is_closed
         assert not [driver for driver in gateway.service.drivers.values() if driver.stats.is_open]
-        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("store", "uplink"))]
+        await until(lambda: not any(thread.name.startswith(("store", "uplink")) for thread in threading.enumerate()))
         assert not (tmp_path / "state" / "store.db-wal").exists(), "the store was not closed"
 
     run(scenario())

@@ -13,7 +13,6 @@ WITHIN = 2000
 FOCUS = {
     "settle-any-revision": ("server_slow", "quick_reboots"),
     "frame-crc-unchecked": ("frame_garbled",),
-    "new-store-adopts-nothing": ("store_deleted", "store_restored"),
     "adopted-records-count-again": ("store_deleted", "store_restored"),
     "success-is-any-200": ("server_status",),
 }

@@ -13,7 +13,6 @@ from unittest.mock import patch
 
 import streetwire
 from gateway import acceptance, books, delivery, heard, proofs
-from gateway.auditing import Auditing
 from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
@@ -125,13 +124,6 @@ def _an_hour_a_boot(real: Any, stream: Stream, before: Any, record: Any, place: 
 
 def _silence_goes_on(effects: Any) -> Any:
     return [effect for effect in effects if not (isinstance(effect, Gap) and effect.resolved_s)]
-
-
-# -- books of another store
-
-
-async def _at_once(_self: Any) -> bool:
-    return False
 
 
 # -- sending
@@ -248,7 +240,6 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "each-boot-an-hour": (_around(proofs, "prove", _an_hour_a_boot),),
     "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
     "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
-    "new-store-adopts-nothing": (_attribute(Auditing, "prepare", _at_once),),
     "adopted-records-count-again": (_attribute(Store, "_holds", lambda *_: False),),
     "audit-mends-nothing": (_attribute(books, "mend", lambda *_: []),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
