@@ -186,6 +186,16 @@ def test_the_boot_of_the_last_record_is_kept_across_the_wrap_of_the_boot_number_
     assert losses(desk.hear(minute(2, T0 + 60, 1, boot=0xFFFE, total=(6, 0)), T0 + 122)) == []
 
 
+def test_after_a_restart_across_the_wrap_of_the_boot_number_the_oldest_boots_are_forgotten_first(desk):
+    desk.hear(minute(1, T0, 5, boot=0xFFFD), T0 + 61)
+    for boot in (0xFFFE, 0xFFFF, *range(1, 7)):
+        desk.hear(hello(boot=boot), T0 + 62)
+    desk.restart()  # it comes back in the order of numbers
+    desk.hear(live(boot=7), T0 + 63)
+    (stream,) = desk.session._streams.values()
+    assert set(stream.boots) == {0xFFFD, *range(1, 8)}
+
+
 def test_a_boot_that_is_heard_again_is_not_forgotten_for_others(desk):
     desk.hear(minute(1, T0, 5), T0 + 61)
     for boot in range(2, 21):

@@ -161,6 +161,23 @@ def test_the_books_of_a_wiped_node_are_closed_once_whenever_the_gateway_restarts
     assert sum(ab + ba for ab, ba in desk.counts().values()) == 9
 
 
+@pytest.mark.parametrize(("forgets", "step_s"), [(False, -864_000), (False, 864_000), (True, -864_000)])
+def test_a_log_that_was_wiped_before_the_clock_was_set_is_still_a_predecessor(desk, forgets, step_s):
+    desk.hear(live(1, 30, 5, covered_s=30), T0 + 30, steady_s=30)
+    if forgets:
+        desk.restart()
+    desk.hear(hello(incarnation=NEW), T0 + 600 + step_s, steady_s=600)
+    effects = desk.hear(minute(1, T0 + 600 + step_s, incarnation=NEW), T0 + 661 + step_s, steady_s=661)
+    assert losses(effects) == [("wiped", -1, A_MINUTE)]
+
+
+def test_a_rival_is_no_predecessor_though_the_clock_was_set_forward_between(desk):
+    desk.hear(live(1, 300, 5, covered_s=30), T0 + 300, steady_s=300)
+    desk.hear(hello(uptime_s=500, incarnation=NEW), T0 + 5000, steady_s=500)
+    effects = desk.hear(minute(1, T0 + 4500, uptime_end_s=60, incarnation=NEW), T0 + 5001, steady_s=501)
+    assert losses(effects) == []
+
+
 # -- records up to which another store has kept the books
 def test_a_log_that_was_wiped_before_it_delivered_leaves_a_gap_from_when_it_was_first_heard():
     desk = Desk()
@@ -187,9 +204,6 @@ def test_a_log_that_was_still_at_work_when_the_minute_had_ended_is_a_rival_and_n
     effects = desk.hear(minute(1, T0, uptime_end_s=60, incarnation=NEW), T0 + 301)
     assert [ab for _, ab, _, _ in salvaged(effects)] == ([5] if is_over else [])
     assert losses(effects) == ([("wiped", -1, A_MINUTE)] if is_over else [])
-
-
-# -- a time of which another store has kept the books
 
 
 def adopted(seq: int, **known: int) -> Desk:

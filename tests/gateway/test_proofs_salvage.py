@@ -71,6 +71,11 @@ def test_live_totals_of_the_other_direction_wrap_as_well(desk):
     assert [people for _, *people, _ in salvaged(desk.hear(minute(256, T0 + 60, previous=2, boot=2), T0 + 121))] == [[0, 3]]
 
 
+def test_a_boot_of_which_no_live_message_came_tells_nobody_however_near_its_totals_are_to_the_wrap(desk):
+    desk.hear(minute(1, T0, 3, total=(2**28 - 1, 2**28 - 2)), T0 + 61)
+    assert salvaged(desk.hear(minute(256, T0 + 120, previous=1, boot=2), T0 + 181)) == []
+
+
 def test_each_of_several_quick_resets_gives_what_it_told(desk):
     desk.hear(minute(1, T0, 3), T0 + 61)
     for boot, at_s, people in ((2, 70, 5), (3, 85, 2), (4, 100, 1)):
