@@ -78,7 +78,7 @@ def place_open_minute(stream: Stream, state: BootState, received: Received) -> t
     epoch = epoch_ms(stream, state.boot, received)
     middle_ms = epoch + state.live_uptime_s * 1000 - state.live_covered_s * 500
     if EARLIEST_S * 1000 <= middle_ms <= received.received_ms:
-        # What was told of several minutes stands in the last of them: only its sum is right.
-        is_of_one = state.live_uptime_s - state.end_uptime_s <= PERIOD_S + GRACE_S
+        # What was told of minutes that were closed as well stands in the open one: only its sum is right.
+        is_of_one = state.live_uptime_s - state.end_uptime_s <= state.live_covered_s + GRACE_S
         return middle_ms // (PERIOD_S * 1000) * PERIOD_S, 0 if is_of_one else Q_TIME_UNKNOWN
     return min(stream.last_bin + PERIOD_S if stream.last_bin else newest, newest), Q_TIME_UNKNOWN

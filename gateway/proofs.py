@@ -159,7 +159,8 @@ def _note(loss: Loss) -> Note:
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
     known = stream.boots.get(record.boot)
-    if stream.watermark < stream.adopted < record.seq and not (known and known.end_uptime_s and is_given_up(stream)):
+    is_next = record.seq == stream.adopted + 1
+    if stream.watermark < stream.adopted < record.seq and (is_next or not (known and known.end_uptime_s)):
         return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS

@@ -237,10 +237,9 @@ def test_what_follows_the_books_of_the_other_store_is_proved_though_its_clock_wa
 
 def test_what_a_node_gave_up_behind_the_books_of_the_other_store_is_bounded_by_all_that_this_one_lacks():
     known = {3: BootState(NODE, INCARNATION, 3, total_ab=100, end_uptime_s=300)}
-    for first_held, flagged in ((11, []), (20, [("given_up", -1, 30)])):
+    for seq, flagged in ((11, []), (12, [("given_up", -1, 30)])):
         desk = adopted(10, watermark=5, last_boot=3, boots=dict(known))
-        desk.hear(hello(boot=3, uptime_s=1200, next_seq=21, first_held=first_held), T0 + 1200)
-        effects = desk.hear(minute(20, T0 + 1200, 1, previous=0, boot=3, total=(131, 0)), T0 + 1261)
+        effects = desk.hear(minute(seq, T0 + 1200, 1, previous=0, boot=3, total=(131, 0)), T0 + 1261)
         assert losses(effects) == flagged
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model import Q_NODE_RESET, Q_SIMULATED, Loss, Salvage
+from gateway.model import Q_NODE_RESET, Q_SIMULATED, Q_TIME_UNKNOWN, Loss, Salvage
 from tests.gateway.parts import RATE, T0, Desk, climb, hello, live, losses, minute, of_kind, rules, salvaged
 
 
@@ -34,7 +34,7 @@ def test_a_salvaged_minute_is_covered_for_as_long_as_was_told_and_never_for_more
     silent_about_it.hear(hello(), T0)
     silent_about_it.hear(live(1, 50, 5), T0 + 50)
     silent_about_it.hear(minute(256, T0 + 60, previous=0, boot=2), T0 + 121)
-    assert silent_about_it.covered()[T0] == (0, Q_NODE_RESET)
+    assert silent_about_it.covered()[T0] == (0, Q_NODE_RESET | Q_TIME_UNKNOWN)
 
 
 def test_live_totals_older_than_the_record_salvage_nobody(desk):
@@ -103,7 +103,7 @@ def test_boots_of_which_records_may_come_are_not_ended(desk):
 def test_people_of_a_simulated_node_are_marked_when_they_are_salvaged():
     desk = Desk()
     desk.hear(hello(platform="unix"), T0)
-    desk.hear(live(1, 20, 5), T0 + 20)
+    desk.hear(live(1, 20, 5, covered_s=20), T0 + 20)
     desk.hear(minute(256, T0 + 60, previous=0, boot=2), T0 + 121)
     assert desk.covered()[T0][1] == Q_NODE_RESET | Q_SIMULATED
 

@@ -26,7 +26,7 @@ class NodeBook:
     is_cloned: bool = False  # two devices tell two stories under the same numbers: one of them cannot be told
     is_gone: bool = False  # other hardware has its place
     given_up: int = 0  # people in records that a full ring overwrote before anybody had acknowledged them
-    heard_ms: int | None = None  # when the gateway first answered it: of a boot that had ended before, nobody can know
+    heard_ms: int | None = None  # when the gateway that is first answered it: of a boot that had ended before, nobody can know
     dark: list[tuple[int, int]] = field(default_factory=list)  # no device of this number was on
     lit_ms: int = 0  # sum over devices of the time for which they were on
     _on_since: dict[Hashable, int] = field(default_factory=dict)

@@ -51,12 +51,6 @@ class Case:
     is_store_lost: bool
 
     @property
-    def is_undecidable(self) -> bool:
-        """A bin names its newest record only. Where two logs were at work under one number, or the clock was set while records had
-        no time of their own, only the store that is gone knew whose were in it."""
-        return self.is_store_lost and (self.book.has_twin or (self.clock_moves and self.is_guessed))
-
-    @property
     def stored(self) -> int:
         return sum(count_of(row) for row in self.bins)
 

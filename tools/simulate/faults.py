@@ -162,6 +162,7 @@ def _fail_to_sync(world: World, stroke: Stroke) -> bool:
 def _delete_store(world: World, stroke: Stroke) -> bool:
     world.gateway.kill(stroke.numbers[0])
     world.gateway.files.lose()
+    world.forget_unpublished()
     return True
 
 
@@ -179,6 +180,7 @@ def _restore_store(world: World, stroke: Stroke) -> bool:
 def _corrupt_store(world: World, stroke: Stroke) -> bool:
     world.gateway.kill(5000)
     world.gateway.files.corrupt(Random(stroke.numbers[0]), stroke.numbers[1])
+    world.forget_unpublished()
     return True
 
 

@@ -4,8 +4,8 @@ Theory of operation
     Held against each other: what detectors reported (the node's book), what nodes wrote down, and the server's rows. A flag is a
     row of `losses`, a row of `gaps` where a flash was lost or has overflowed or a node never came back, and a dead letter. Spans
     have some seconds of slack for clocks; where a minute was placed late or by guess (q bits) only sums are compared. Of boots
-    that ended before the gateway had heard anything of the node, nobody can know. What a store that is then destroyed had only
-    been told (a boot that left no record) is pardoned, too: nobody else knew of it.
+    that ended before the gateway had heard anything of the node, nobody can know, nor of a node of which only a store knew that was
+    then destroyed. What such a store had only been told (a boot that left no record) is pardoned, too: nobody else knew of it.
     A ceiling keeps flags honest: beyond what was really lost, a power cut may flag 62 s of people at most.
 """
 
@@ -65,8 +65,6 @@ def flagged_for_cuts(server: Server) -> int:
 
 def _sums(case: Case) -> Iterator[Violation]:
     about = {"truth": len(case.truth), "stored": case.stored}
-    if case.is_undecidable:
-        return
     for direction, moments in (("count_ab", case.book.ab), ("count_ba", case.book.ba)):
         if sum(int_of(row, direction) for row in case.bins) > len(moments):
             yield Violation("twice", case.name, about)
@@ -78,7 +76,7 @@ def _sums(case: Case) -> Iterator[Violation]:
 
 def _never_too_many(case: Case) -> Iterator[Violation]:
     """In no span of whole minutes more than passed in it."""
-    if case.clock_moves or case.is_undecidable:
+    if case.clock_moves:
         return
     slack_s = case.slack_s + (TOLD_S if case.cuts else 0)
     before = 0
@@ -170,7 +168,8 @@ def _sources(case: Case) -> Iterator[Violation]:
 
 def _unknowns(case: Case) -> Iterator[Violation]:
     for row in case.losses:
-        if bound_of(row) < 0 or (int_of(row, "people") < 0 and row.tags["reason"] not in UNKNOWN_ALLOWED):
+        allowed = UNKNOWN_ALLOWED | ({GIVEN_UP} if case.is_store_lost else set())
+        if bound_of(row) < 0 or (int_of(row, "people") < 0 and row.tags["reason"] not in allowed):
             yield Violation("unknown", case.name, {"reason": row.tags["reason"], "hour": row.time_s})
 
 

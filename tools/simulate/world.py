@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from gateway.model import PERIOD_S
+from gateway.model import PERIOD_S, node_name
 from node.log import RecordLog
 from streetwire import Record
 from tools.simulate import law
@@ -193,6 +193,13 @@ class World:
         twin.power_on()
         self.twins.append((one, twin))
         return True
+
+    def forget_unpublished(self) -> None:
+        """The gateway's store is gone: what it had heard of nodes of which the server has nothing, nobody knows any more."""
+        published = {row.tags["node"] for row in self.server.table("passages")}
+        for number, book in self.books.items():
+            if node_name(number) not in published:
+                book.heard_ms = None
 
     def for_a_while(self, thing: object, name: str, ms: int) -> None:
         setattr(thing, name, True)
