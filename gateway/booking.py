@@ -20,9 +20,10 @@ import structlog
 from gateway import healing, pipeline
 from gateway.errors import StoreError
 from gateway.healing import Healed
-from gateway.model import CountBin, Effect, GiveTime, NodeNow, Note, Reply, Stream
+from gateway.model import CountBin, Effect, GiveTime, Note, Reply, Stream
 from gateway.pipeline import Live, Pipeline
 from gateway.session import Rules, Session
+from gateway.shown import NodeNow
 from gateway.store import Store
 from gateway.store_thread import InStore
 

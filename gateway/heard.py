@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import streetwire
-from gateway.model import Gap, Heard, NodeNow, Stream, node_name
+from gateway.model import Gap, Heard, Stream, node_name
+from gateway.shown import NodeNow
 
 _TOTALS = streetwire.TOTAL_MASK + 1
 _COUNTS = ("resets", "frames_lost", "heap_free_b", "sensor_faults")

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.model import ClimateMean, Counted, DeadLetter, OutboxState, Series
+from gateway.model import Series
+from gateway.shown import ClimateMean, Counted, DeadLetter, OutboxState
 from gateway.store import QUEUED
 
 BUSY_S = 2.0

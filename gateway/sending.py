@@ -20,7 +20,8 @@ from gateway import delivery, keeping, pipeline, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, BatchSize, Item
 from gateway.errors import StoreError
-from gateway.model import Q_SIMULATED, OutboxRef, Point, Series, Trouble
+from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
+from gateway.shown import Trouble
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.store_thread import InStore
 from gateway.uplink.base import Answer, Outcome, Uplink

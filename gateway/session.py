@@ -25,22 +25,9 @@ from dataclasses import dataclass, replace
 
 import streetwire
 from gateway import acceptance, heard, moments, proofs
-from gateway.model import (
-    PERIOD_S,
-    Effect,
-    Gap,
-    GiveTime,
-    Heard,
-    NodeNow,
-    Note,
-    Passport,
-    Received,
-    Reply,
-    Status,
-    Stream,
-    node_name,
-)
+from gateway.model import PERIOD_S, Effect, Gap, GiveTime, Heard, Note, Passport, Received, Reply, Status, Stream, node_name
 from gateway.proofs import Place
+from gateway.shown import NodeNow
 
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
 from gateway.audits import Audited
-from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, ClimateMean, Counted, NodeNow, OutboxState, Series, Trouble
+from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, Series
+from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
 
 if TYPE_CHECKING:
     from gateway.config import Config

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gateway.config import Config
 from gateway.errors import StoreError
-from gateway.model import Counted, Series
+from gateway.model import Series
 from gateway.reading import Reader
+from gateway.shown import Counted
 from gateway.view import Books, Now, View, assemble, day_start
 
 LOOK_BACK_S = 7 * 86_400  # for the newest minute of a node that was not heard since

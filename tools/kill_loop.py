@@ -180,10 +180,10 @@ def _spread(recoveries: list[Recovery]) -> dict[str, object]:
 
 def table(found: dict[str, object]) -> str:
     """For people."""
-    rows = [f"{'fault':<12}{'times':>6}   {'until a record is acknowledged':<32}until a point is on the server"]
+    rows = [f"{'fault':<12}{'times':>6}   {'until a record is acknowledged':<42}until a point is on the server"]
     faults: dict[str, dict[str, object]] = found["faults"]  # type: ignore[assignment]
     for name, spread in faults.items():
-        rows.append(f"{name:<12}{spread['n']:>6}   {_times(spread.get('ack_s')):<32}{_times(spread.get('point_s'))}")
+        rows.append(f"{name:<12}{spread['n']:>6}   {_times(spread.get('ack_s')):<42}{_times(spread.get('point_s'))}")
     rows += [
         "{records} records in {minutes} minutes ({empty_minutes} of nobody), {people} people, "
         "{node_restarts} restarts of nodes".format_map(found),

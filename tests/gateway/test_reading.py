@@ -8,8 +8,9 @@ import pytest
 
 from gateway import config
 from gateway.errors import StoreError
-from gateway.model import CountBin, Counted, DeadLetter, OutboxState, Series
+from gateway.model import CountBin, Series
 from gateway.reading import Reader
+from gateway.shown import Counted, DeadLetter, OutboxState
 from gateway.store import SENT, Store
 from gateway.view import Now
 from gateway.watch import Watch

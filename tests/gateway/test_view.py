@@ -10,18 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway import config, view
-from gateway.model import (
-    Q_CLIMATE_IMPLAUSIBLE,
-    ClimateMean,
-    Counted,
-    Heard,
-    NodeNow,
-    OutboxState,
-    Passport,
-    Series,
-    Trouble,
-)
+from gateway.model import Q_CLIMATE_IMPLAUSIBLE, Heard, Passport, Series
 from gateway.pipeline import Live
+from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
 from gateway.view import Books, Now, assemble, day_start
 from tests.gateway.parts import T0
 

@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 
 from gateway import config
-from gateway.model import ClimateMean, Counted, OutboxState, Series, Trouble
+from gateway.model import Series
 from gateway.pipeline import Live
+from gateway.shown import ClimateMean, Counted, OutboxState, Trouble
 from gateway.view import Books, Now, assemble
 from tests.gateway.parts import NAME, T0
 from tests.real_parts import needs
