@@ -15,8 +15,8 @@ ROOMS = ("firmware", "gateway", "hardware", "tools", "tests")
 PURE = tuple(
     f"gateway/{room}.py"
     for room in (
-        "session", "heard", "window", "pipeline", "model", "shown", "schema", "delivery", "probe", "words", "errors", "mistakes", "view",
-        "moments", "proofs", "acceptance", "calendar", "salvage", "tables",
+        "session", "heard", "window", "pipeline", "model", "shown", "schema", "delivery", "probe", "words", "errors", "mistakes",
+        "view", "moments", "proofs", "acceptance", "calendar", "salvage", "tables",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {
