@@ -132,8 +132,10 @@ def _take_bin(store: Store, row: Row, now_s: int) -> bool:
     else:
         ab, ba, covered_s = max(ours.ab, theirs.ab), max(ours.ba, theirs.ba), max(ours.covered_s, theirs.covered_s)
     seq = max(ours.seq, theirs.seq) if is_same_log else ours.seq
+    untimed = max(ours.untimed, theirs.untimed) if is_same_log else ours.untimed
     q, rev = ours.q | theirs.q, max(ours.rev, theirs.rev) + 1
-    store.put_bin(replace(ours, ab=ab, ba=ba, covered_s=covered_s, q=q, rev=rev, revised_at=now_s, seq=seq), QUEUED)
+    grown = replace(ours, ab=ab, ba=ba, covered_s=covered_s, q=q, rev=rev, revised_at=now_s, seq=seq, untimed=untimed)
+    store.put_bin(grown, QUEUED)
     return True
 
 
@@ -143,7 +145,7 @@ def _bin_of(row: Row) -> CountBin:
     return CountBin(
         Series(row.tags["site"], row.tags["node"], row.tags["sensor"]), row.time_s, value["count_ab"], value["count_ba"],
         round(_measured(row, "coverage") * period_s), value["q"] & ~_MADE_WHEN_SENT, value["rev"], value["revised_at"],
-        value.get("incarnation", 0), value.get("seq", 0), period_s,
+        value.get("incarnation", 0), value.get("seq", 0), period_s, value.get("untimed", 0),
     )  # fmt: skip
 
 

@@ -162,10 +162,11 @@ def _take(store: Store, table: str, series: Series, start_s: int) -> None:
 
 def _quarter(bins: list[CountBin], start_s: int, now_s: int) -> CountBin:
     newest = max(bins, key=lambda bin_: bin_.start_s)
+    of_log = [bin_ for bin_ in bins if bin_.incarnation == newest.incarnation]
     return CountBin(
         newest.series, start_s, sum(bin_.ab for bin_ in bins), sum(bin_.ba for bin_ in bins), sum(bin_.covered_s for bin_ in bins),
         reduce(or_, (bin_.q for bin_ in bins), Q_THINNED), max(bin_.rev for bin_ in bins) + 1, now_s,
-        newest.incarnation, newest.seq, QUARTER_S,
+        newest.incarnation, max(bin_.seq for bin_ in of_log), QUARTER_S, max(bin_.untimed for bin_ in of_log),
     )  # fmt: skip
 
 

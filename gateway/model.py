@@ -252,6 +252,7 @@ class CountBin:
     incarnation: int = 0
     seq: int = 0
     period_s: int = PERIOD_S
+    untimed: int = 0  # the newest record in it that had no time of its own; 0 where all had
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ def passages_point(bin_: CountBin) -> Point:
         "incarnation": bin_.incarnation,
         "seq": bin_.seq,
     }
+    if bin_.untimed:
+        fields["untimed"] = bin_.untimed
     return Point("passages", _tags(bin_.series), fields, bin_.start_s)
 
 

@@ -58,7 +58,7 @@ def _pages(path: Path) -> Iterator[bytes]:
 
 
 _COLLECT = {
-    "bins": (13, "start, series", "period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, state, crc"),
+    "bins": (14, "start, series", "period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, state, crc"),
     "climate": (10, "start, series", "temperature, humidity, n, q, rev, revised_at, state, crc"),
     "facts": (8, "measurement, tags, time", "fields, rev, state, crc"),
 }  # table -> columns, key, all that is not the key

@@ -14,7 +14,7 @@ from gateway.database import Database
 from gateway.model import ClimateBin, CountBin, Series
 from gateway.tables import QUEUED, check_of
 
-_BIN = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, crc FROM bins"
+_BIN = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, crc FROM bins"
 _CLIMATE = "SELECT start, series, temperature, humidity, n, q, rev, revised_at, crc FROM climate"
 
 
@@ -46,8 +46,8 @@ class Rows(Database):
         return self._count_bin(rows[0]) if rows else None
 
     def _count_bin(self, row: Sequence[int]) -> CountBin:
-        start, id_, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, _ = self.whole(row)
-        return CountBin(self.series_of(id_), start, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, period_s)
+        start, id_, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, _ = self.whole(row)
+        return CountBin(self.series_of(id_), start, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, period_s, untimed)
 
     def climate_bin(self, series: Series, start_s: int) -> ClimateBin | None:
         rows = self.read(f"{_CLIMATE} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
@@ -71,9 +71,9 @@ class Rows(Database):
         """Writes the row as it is. Within a transaction."""
         row = (
             bin_.start_s, self.series_id(bin_.series), bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev,
-            bin_.revised_at, bin_.incarnation, bin_.seq,
+            bin_.revised_at, bin_.incarnation, bin_.seq, bin_.untimed,
         )  # fmt: skip
-        self._db.execute("INSERT OR REPLACE INTO bins VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, state, check_of(*row)))
+        self._db.execute("INSERT OR REPLACE INTO bins VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, state, check_of(*row)))
 
     def put_climate(self, bin_: ClimateBin, state: int) -> None:
         """Writes the row as it is. Within a transaction."""

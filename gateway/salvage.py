@@ -87,7 +87,7 @@ class Salvage:
 
 
 _SHAPES = {  # types of the columns, and whether the row has an id of its own -> whose row it is
-    ("iiiiiiiiiiiii", False): "bins",
+    ("iiiiiiiiiiiiii", False): "bins",
     ("iiiiiiiiii", False): "climate",
     ("nttitiii", True): "facts",
     ("nttti", True): "series",

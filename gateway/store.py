@@ -25,6 +25,8 @@ from gateway.model import (
     Q_CLIMATE_IMPLAUSIBLE,
     Q_NODE_RESET,
     Q_THINNED,
+    Q_TIME_HELD,
+    Q_TIME_UNKNOWN,
     Accept,
     BootState,
     ClimateBin,
@@ -40,7 +42,7 @@ from gateway.model import (
     node_name,
 )
 from gateway.outbox import Outbox
-from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, UNTIMED, check_of
+from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
@@ -106,6 +108,7 @@ class Store(Outbox):
             grown = self._grow(
                 known, series, effect.bin_start, record.d_ab, record.d_ba, record.covered_s,
                 effect.q & ~Q_CLIMATE_IMPLAUSIBLE, now_s, (effect.incarnation, record.seq),
+                record.seq if _is_untimed(effect.q) else 0,
             )  # fmt: skip
         else:
             grown = None
@@ -121,19 +124,18 @@ class Store(Outbox):
             return True
         if known is not None and not known.incarnation and not known.seq:  # read back from before bins named their records
             return True
-        if not effect.q & UNTIMED:
+        if not _is_untimed(effect.q):
             return False
-        # It got a minute before, whatever the time was then. Bins are made in the order of records, so it is in the first that
-        # names it or a later one, if that bin says that it holds one without a time of its own.
-        of_stream = (self.series_id(series), effect.incarnation)
-        untimed = f"SELECT start, seq FROM bins WHERE series=? AND incarnation=? AND seq>=? AND q & {UNTIMED} ORDER BY seq LIMIT 1"
-        found = self._db.execute(untimed, (*of_stream, mark[1])).fetchone()
-        if found is None:
-            return False
-        start, seq = found
+        # It got a minute before, whatever the time was then. Bins are made in the order of records: so it is in the bin that names
+        # it as a record without a time of its own, or a later one, if no other bin was made between.
+        of_stream = (self.series_id(series), effect.incarnation, mark[1])
+        query = "SELECT start, untimed FROM bins WHERE series=? AND incarnation=? AND untimed>=? ORDER BY untimed LIMIT 1"
+        found = self.read(query, of_stream)
+        if not found or found[0][1] == mark[1]:
+            return bool(found)
+        ((start, untimed),) = found
         between = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq>=? AND seq<? AND start BETWEEN ? AND ? LIMIT 1"
-        near = (mark[1], seq, start - NEAR_S, start + NEAR_S)
-        return self._db.execute(between, (*of_stream, *near)).fetchone() is None
+        return not self.read(between, (*of_stream, untimed, start - NEAR_S, start + NEAR_S))
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()
@@ -156,12 +158,13 @@ class Store(Outbox):
 
     def _grow(
         self, known: CountBin | None, series: Series, start_s: int, ab: int, ba: int, covered_s: int, q: int, now_s: int,
-        mark: tuple[int, int],
+        mark: tuple[int, int], untimed: int = 0,
     ) -> CountBin:  # fmt: skip
         old = known or CountBin(series, start_s, 0, 0, 0, 0, -1, 0)
         covered_s = min(old.period_s, old.covered_s + covered_s)
         grown = CountBin(
-            series, old.start_s, old.ab + ab, old.ba + ba, covered_s, old.q | q, old.rev + 1, now_s, *mark, old.period_s
+            series, old.start_s, old.ab + ab, old.ba + ba, covered_s, old.q | q, old.rev + 1, now_s, *mark, old.period_s,
+            max(untimed, old.untimed if old.incarnation == mark[0] else 0),
         )
         self.put_bin(grown, QUEUED)
         return grown
@@ -265,3 +268,8 @@ class Store(Outbox):
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""
         return {node_name(s.node) for s in self.streams() if s.passport is not None and s.passport.is_simulated}
+
+
+def _is_untimed(q: int) -> bool:
+    """Whether a record with these quality bits had no time of its own."""
+    return bool(q & (Q_TIME_HELD | Q_TIME_UNKNOWN))

@@ -16,7 +16,6 @@ from __future__ import annotations
 import struct
 from binascii import crc32
 
-UNTIMED = 1028  # the quality bits TIME_HELD and TIME_UNKNOWN: a record in the bin had no time of its own
 QUEUED, SENT, DEAD, SUPPRESSED, AUDITED = range(5)
 IS_FLAG = "measurement IN ('losses', 'gaps')"
 IS_SALVAGED = "q & 2"  # NODE_RESET: it holds what live totals told of a boot that ended, or the first record of the next
@@ -47,8 +46,8 @@ CREATE INDEX IF NOT EXISTS series_again ON series(site, node, sensor, crc);
 CREATE TABLE IF NOT EXISTS bins(
     start INTEGER, series INTEGER, period_s INTEGER NOT NULL, ab INTEGER NOT NULL, ba INTEGER NOT NULL,
     covered_s INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
-    incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
+    incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, untimed INTEGER NOT NULL, state INTEGER NOT NULL,
+    crc INTEGER NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS climate(
     start INTEGER, series INTEGER, temperature INTEGER NOT NULL, humidity INTEGER NOT NULL,
     n INTEGER NOT NULL, q INTEGER NOT NULL, rev INTEGER NOT NULL, revised_at INTEGER NOT NULL,
@@ -58,7 +57,7 @@ CREATE TABLE IF NOT EXISTS facts(
     rev INTEGER NOT NULL, state INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE(measurement, time, tags)) STRICT;
 CREATE INDEX IF NOT EXISTS bins_waiting ON bins(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS bins_salvaged ON bins(start, series) WHERE state = {QUEUED} AND {IS_SALVAGED};
-CREATE INDEX IF NOT EXISTS bins_untimed ON bins(series, incarnation, seq) WHERE q & {UNTIMED};
+CREATE INDEX IF NOT EXISTS bins_untimed ON bins(series, incarnation, untimed) WHERE untimed > 0;
 CREATE INDEX IF NOT EXISTS climate_waiting ON climate(start, series) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS facts_waiting ON facts(time, id) WHERE state = {QUEUED};
 CREATE INDEX IF NOT EXISTS flags_waiting ON facts(time, id) WHERE state = {QUEUED} AND {IS_FLAG};

@@ -162,6 +162,23 @@ def test_records_without_a_time_of_their_own_are_known_again_though_they_are_pla
         assert server.points == before
 
 
+def test_a_record_without_a_time_of_its_own_is_known_again_though_a_later_one_shares_its_minute(server):
+    untimed = minute(1, 0, 5, total=(5, 0), uptime_end_s=60)
+    publish(server, hello(uptime_s=200), untimed)  # placed by a clock that is a quarter of an hour ahead
+    (placed_s,) = server.counts()
+    later = [minute(2, placed_s - 600, 1, total=(6, 0), uptime_end_s=120), minute(3, placed_s, 2, total=(8, 0), uptime_end_s=780)]
+    second = Generation(server)
+    second.adopt()
+    second.hear(hello(uptime_s=800, next_seq=4), untimed, *later)
+    second.send()
+    assert server.counts() == {placed_s: (7, 0), placed_s - 600: (1, 0)}
+    third = Generation(server)
+    third.adopt()
+    third.hear(hello(uptime_s=900, next_seq=4), untimed, *later)
+    third.send()
+    assert server.counts() == {placed_s: (7, 0), placed_s - 600: (1, 0)}
+
+
 def test_a_node_that_was_wiped_meanwhile_counts_on(server):
     publish(server, *records(1, 30))
     before = server.counts()

@@ -57,7 +57,7 @@ def test_minutes_become_a_quarter_of_an_hour_that_says_so(store):
     assert make_room(store, LATER, 0) == Yielded(thinned_minutes=60)
     first, second = store.count_bins_since(0)
     assert (first.start_s, first.period_s, first.ab, first.ba, first.covered_s) == (T0, QUARTER_S, sum(range(15)) + 5, 15, 900)
-    assert (first.q, first.rev, first.revised_at, first.seq) == (Q_THINNED | Q_SATURATED, 2, LATER, 15)
+    assert (first.q, first.rev, first.revised_at, first.seq) == (Q_THINNED | Q_SATURATED, 2, LATER, 31)
     assert (second.start_s, second.ab, second.q) == (T0 + 900, sum(range(15, 30)), Q_THINNED)
     climate, _ = store.climate_since(0, LATER)
     assert (climate.temperature_centi_sum, climate.humidity_half_sum, climate.n, climate.q) == (90_000, 4500, 45, Q_THINNED)

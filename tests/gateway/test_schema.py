@@ -20,13 +20,13 @@ from gateway.uplink.influx_v2 import InfluxV2
 from tests.gateway.parts import T0
 from tests.real_parts import needs
 
-# The contract's table, what it was extended by (incarnation, seq), and the test point of `uplink check`: measurement ->
+# The contract's table, what it was extended by (incarnation, seq, untimed), and the test point of `uplink check`: measurement ->
 # (tags, {field: type}); a question mark follows optional fields.
 CONTRACT = {
     "passages": (
         "site node sensor",
         "count int, count_ab int, count_ba int, period_s int, coverage float, q int, rev int, revised_at int, schema int, "
-        "cal string?, incarnation int?, seq int?",
+        "cal string?, incarnation int?, seq int?, untimed int?",
     ),
     "passages_rolling": (
         "site node sensor window",
