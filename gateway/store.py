@@ -131,8 +131,8 @@ class Store(Outbox):
         of_stream = (self.series_id(series), effect.incarnation, mark[1])
         query = "SELECT start, untimed FROM bins WHERE series=? AND incarnation=? AND untimed>=? ORDER BY untimed LIMIT 1"
         found = self.read(query, of_stream)
-        if not found or found[0][1] == mark[1]:
-            return bool(found)
+        if not found:
+            return False
         ((start, untimed),) = found
         between = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq>=? AND seq<? AND start BETWEEN ? AND ? LIMIT 1"
         return not self.read(between, (*of_stream, untimed, start - NEAR_S, start + NEAR_S))

@@ -179,6 +179,24 @@ def test_a_record_without_a_time_of_its_own_is_known_again_though_a_later_one_sh
     assert server.counts() == {placed_s: (7, 0), placed_s - 600: (1, 0)}
 
 
+def test_a_record_without_a_time_of_its_own_whose_minute_never_arrived_is_counted_though_a_later_such_minute_did(server):
+    told = [
+        hello(uptime_s=600),
+        minute(1, 0, 5, total=(5, 0), uptime_end_s=60),
+        minute(2, (LATER - 400) // 60 * 60, 1, total=(6, 0), uptime_end_s=200),
+        minute(3, 0, 2, total=(8, 0), uptime_end_s=400),
+    ]
+    publish(server, *told)
+    before = server.counts()
+    assert [ab for _, (ab, _) in sorted(before.items())] == [5, 1, 2]
+    del server.points[min((place for place in server.points if place[0] == "passages"), key=lambda place: place[2])]
+    second = Generation(server)
+    second.adopt()
+    second.hear(*told)
+    second.send()
+    assert server.counts() == before
+
+
 def test_a_node_that_was_wiped_meanwhile_counts_on(server):
     publish(server, *records(1, 30))
     before = server.counts()
