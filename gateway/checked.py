@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import operator
 from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -34,7 +34,7 @@ LENGTH = Bounds(1, 2**62 - 1)
 SUM = Bounds(0, 2**63 - 1)
 
 
-def integer(name: str, value: int, bounds: Bounds) -> int:
+def integer(name: str, value: SupportsIndex, bounds: Bounds) -> int:
     """The value as a plain int, if it is an integer (numpy's too, but no bool) within the bounds."""
     if type(value) is not int:
         try:
@@ -48,13 +48,25 @@ def integer(name: str, value: int, bounds: Bounds) -> int:
     return value
 
 
-def columns(**named: tuple[Integers, Bounds]) -> list[list[int]]:
-    """Each argument as a plain list, if all are one-dimensional and of one length."""
-    tables = [table(name, values, bounds) for name, (values, bounds) in named.items()]
+def columns(
+    reader: Callable[[str, Any, Bounds], tuple[Any, tuple[int, ...]]], named: dict[str, tuple[Integers, Bounds]]
+) -> list[Any]:
+    """The cells of each argument as `reader` (which is `table` or like it) gives them, if all are one-dimensional and of one length."""
+    tables = [reader(name, values, bounds) for name, (values, bounds) in named.items()]
     shapes = [shape for _, shape in tables]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
     return [cells for cells, _ in tables]
+
+
+def int64_in_a_row(values: Table) -> memoryview | None:
+    """The buffer, flat, if it holds native int64 without gaps and is not empty."""
+    try:
+        view = memoryview(values)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        return None
+    is_int64 = view.itemsize == 8 and view.format.removeprefix("@") in {"q", "l"}
+    return view.cast("B").cast("q") if is_int64 and view.c_contiguous and view.ndim and view.nbytes else None
 
 
 def table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[int, ...]]:

@@ -3,7 +3,7 @@
     python3 tools/lock.py           write all three to the newest releases that fit (needs uv: pip install uv)
     python3 tools/lock.py --check   only compare with pyproject.toml; needs nothing and no network
 
-run.txt    what `trottoir` and the simulated street need
+run.txt    what `trottoir` and the simulated street need, and what compiles the counting core
 test.txt   what the tests need on top of run.txt
 stubs.txt  MicroPython's type descriptions: kept in a folder of their own, because they describe another `time` and
            another `asyncio` than CPython's
@@ -25,7 +25,7 @@ FOLDER = ROOT / "requirements"
 LOCKS = ("run.txt", "test.txt", "stubs.txt")
 HEADER = "# Written by `python3 tools/lock.py` from pyproject.toml. {}\n"
 PURPOSE = {
-    "run.txt": "What trottoir and the simulated street need.",
+    "run.txt": "What trottoir and the simulated street need, and what compiles the counting core.",
     "test.txt": "What the tests need on top of run.txt.",
     "stubs.txt": "MicroPython's types, for a folder of their own.",
 }
@@ -45,7 +45,7 @@ def wanted() -> dict[str, str]:
     """Each direct dependency in pyproject.toml and the lock that it belongs to."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    rows = {name_of(row): "run.txt" for row in project["dependencies"] + extras["demo"]}
+    rows = {name_of(row): "run.txt" for row in project["dependencies"] + extras["demo"] + extras["core"]}
     for row in extras["test"]:
         rows.setdefault(name_of(row), "test.txt")
     rows[STUBS] = "stubs.txt"
@@ -94,9 +94,9 @@ def write_locks() -> None:
     uv = shutil.which("uv")
     if uv is None:
         sys.exit("tools/lock.py needs uv: pip install uv")
-    run = compile_rows(uv, "pyproject.toml", "--extra", "demo")
+    run = compile_rows(uv, "pyproject.toml", "--extra", "demo", "--extra", "core")
     pins = "".join(row.split(" \\")[0] + "\n" for row in run)
-    everything = compile_rows(uv, "pyproject.toml", "--extra", "demo", "--extra", "test", same_as=pins)
+    everything = compile_rows(uv, "pyproject.toml", "--extra", "demo", "--extra", "core", "--extra", "test", same_as=pins)
     unlike = {name_of(row) for row in set(run) - set(everything)}
     if unlike:
         sys.exit(f"the tests need {', '.join(sorted(unlike))} on other terms than the project: align pyproject.toml")

@@ -1,23 +1,32 @@
-"""gateway.window: against a brute-force oracle, against numbers worked out by hand, and against every bad argument."""
+"""gateway.window, both forms: against a brute-force oracle, against numbers worked out by hand, and every bad argument."""
 
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from core_forms import FORMS, core
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from window_oracle import Oracle
 
-from gateway import window
 from gateway.window import ACCEPTED, FUTURE, LATE, TOO_LATE, WindowedCounter, rolling_sum
 
 CELL_MAX = 2**32 - 1
 T0 = 1_800_000_000  # a UTC minute
-COUNTS = st.integers(0, 9)
+COUNTS = st.integers(0, 9) | st.sampled_from([255, 256, 65_535, 65_536, 2**20])
+
+
+@pytest.fixture(params=FORMS, autouse=True, scope="module")
+def form(request: pytest.FixtureRequest) -> str:
+    """Every test runs on the source as it stands and on what is compiled from it."""
+    global WindowedCounter, rolling_sum
+    WindowedCounter, rolling_sum = core(request.param).WindowedCounter, core(request.param).rolling_sum
+    return request.param
 
 
 def read_all(counter: WindowedCounter, windows: int) -> array[int]:
@@ -32,8 +41,12 @@ def read_all(counter: WindowedCounter, windows: int) -> array[int]:
 class AnyHistory(RuleBasedStateMachine):
     """The counter and the oracle live through the same history and must say the same after each step."""
 
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+
     @initialize(
-        pane_s=st.sampled_from([1, 10, 60]),
+        pane_s=st.sampled_from([1, 10, 60, 300]),
         panes=st.sampled_from([(1,), (3,), (1, 2, 6), (5, 2, 3), (7, 4)]),
         late=st.sampled_from([0, 1, 4]),
         series=st.integers(0, 3),
@@ -42,7 +55,7 @@ class AnyHistory(RuleBasedStateMachine):
     def begin(self, pane_s: int, panes: tuple[int, ...], late: int, series: int, start: int) -> None:
         self.windows_s = tuple(k * pane_s for k in panes)
         self.pane_s, self.now = pane_s, start
-        self.counter = WindowedCounter(self.windows_s, pane_s, series, late * pane_s)
+        self.counter = core(self.form).WindowedCounter(self.windows_s, pane_s, series, late * pane_s)
         self.oracle = Oracle(self.windows_s, pane_s, series, late * pane_s)
 
     def advance_to(self, now: int) -> None:
@@ -146,8 +159,9 @@ class AnyHistory(RuleBasedStateMachine):
                 assert (one[3 * n], one[3 * n + 1], one[3 * n + 2] / window_s) == (ab, ba, coverage)
 
 
-AnyHistory.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
-TestAnyHistory = AnyHistory.TestCase
+def test_any_history(form: str) -> None:
+    how = settings(max_examples=120, stateful_step_count=40)
+    run_state_machine_as_test(lambda: AnyHistory(form), settings=how)  # pyright: ignore[reportArgumentType]
 
 
 @settings(max_examples=100)
@@ -198,14 +212,16 @@ def test_a_minute_is_counted_when_it_has_closed_and_leaves_each_window_in_its_ti
     ]
 
 
-def test_the_signature_of_the_contract_and_its_defaults() -> None:
+def test_the_signature_of_the_contract_and_its_defaults(form: str) -> None:
     counter = WindowedCounter()
     assert counter.series == 100
     assert list(counter.query(99)) == [60, 300, 900, 3600, 86400]
     counter.advance(T0)
     assert counter.add(0, T0 - 86400, 1, 1) == LATE
     assert counter.add(0, T0 - 86401, 1, 1) == TOO_LATE
-    assert window.COMPILED in (True, False)
+    window = core(form)
+    assert window.COMPILED is (form == "compiled")
+    assert (window.ACCEPTED, window.LATE, window.TOO_LATE, window.FUTURE) == (ACCEPTED, LATE, TOO_LATE, FUTURE)
     assert len({ACCEPTED, LATE, TOO_LATE, FUTURE}) == 4
 
 
@@ -272,38 +288,68 @@ def test_windows_keep_the_order_given() -> None:
     assert [entry[1] for entry in counter.corrections()] == [180, 60]
 
 
-def test_a_jump_of_the_clock_costs_no_more_than_one_ring(monkeypatch: pytest.MonkeyPatch) -> None:
-    if window.COMPILED:
-        pytest.skip("counts the calls of a method that the compiled class does not look up")
+def test_a_jump_of_the_clock_is_no_walk_over_its_panes() -> None:
     counter = minutes(lateness_s=600)
-    counter.add(0, T0, 7, 7)
-    steps, close_pane = [], WindowedCounter._close_pane
-
-    def counted(self: WindowedCounter) -> None:
-        steps.append(1)
-        assert len(steps) <= 14  # the open pane and 13 closed ones
-        close_pane(self)
-
-    monkeypatch.setattr(WindowedCounter, "_close_pane", counted)
-    counter.advance(T0 + 13 * 60)
-    assert len(steps) == 13
-    for jump in (27, 28, 100, 10**4, 10**6, 10**8, 10**12):
-        steps.clear()
-        counter.advance(T0 + jump * 60)
+    for jump in (13, 14, 27, 100, 10**4, 10**6, 10**8, 10**12):
+        counter.add(0, T0, 7, 7)
+        counter.advance(T0 + jump * 60)  # were it a walk, the longest of them would take years
+        assert counter.query(0) == {60: (0, 0, 0.0), 180: (0, 0, 0.0)}
     counter.advance(2**62 - 1)
     assert counter.query(0) == {60: (0, 0, 0.0), 180: (0, 0, 0.0)}
 
 
-def test_memory_does_not_depend_on_traffic() -> None:
-    if window.COMPILED:
-        pytest.skip("looks at attributes that the compiled class hides")
-    counter = minutes(series=2, lateness_s=120)
-    for step in range(40):
-        counter.advance(T0 + 90 * step)
-        counter.add_many([0, 1] * 50, [T0 + 90 * step - 60] * 100, [3] * 100, [1] * 100)
-    assert len(counter._ring) == 6 * 2 * 3
-    assert len(counter._bands) == 2 * 2 * 3
-    assert len(counter._changed) == 2
+def test_silence_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    pure = core("pure").WindowedCounter  # the compiled class looks up no method
+    counter, steps, add_row = pure((60, 86400), 10, 1), [], pure._add_row
+    counter.advance(T0)
+    counter.add(0, T0, 7, 7)
+    monkeypatch.setattr(pure, "_add_row", lambda *a: (steps.append(a), add_row(*a)))
+    counter.advance(T0 + 86400)
+    assert counter.query(0) == {60: (0, 0, 0.0), 86400: (7, 7, 0.0)}
+    assert len(steps) == 3  # in and out of the first band, and into the second
+
+
+@pytest.mark.parametrize(("pane_s", "bytes_each"), [(60, 7_500), (10, 45_000)])
+def test_memory_is_bounded_and_does_not_depend_on_traffic(pane_s: int, bytes_each: int) -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        counter = WindowedCounter(pane_s=pane_s, series=100)
+        empty = tracemalloc.get_traced_memory()[0] - before
+        counter.advance(T0)
+        for age in range(0, 86400, 900):
+            columns = [range(100), [T0 - age] * 100, [3] * 100, [1] * 100, [pane_s] * 100]
+            counter.set_many(*(array("q", column) for column in columns))
+        counter.corrections()
+        full = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert empty <= 100 * bytes_each
+    assert full <= 1.1 * empty
+
+
+def test_a_pane_that_outgrows_its_cell_is_promoted() -> None:
+    counter = minutes(series=2)
+    counter.add(0, T0 - 60, 65_535, 65_535)
+    counter.set(1, T0, 65_535, 1, 60)
+    counter.add(0, T0 - 60, 1, 0)
+    counter.add(1, T0, 1, 65_535)
+    assert counter.query(0) == {60: (65_536, 65_535, 0.0), 180: (65_536, 65_535, 0.0)}
+    assert counter.open(1) == (65_536, 65_536, 60)
+    counter.advance(T0 + 60)
+    assert counter.query(1) == {60: (65_536, 65_536, 1.0), 180: (65_536, 65_536, 60 / 180)}
+    counter.grow(5)
+    assert counter.query(0) == {60: (0, 0, 0.0), 180: (65_536, 65_535, 0.0)}
+    counter.advance(T0 + 180)
+    assert counter.query(0)[180] == (0, 0, 0.0)
+
+
+def test_panes_of_a_day() -> None:
+    counter = WindowedCounter((86400, 7 * 86400), 86400, 1)
+    counter.advance(T0)
+    today = T0 // 86400 * 86400
+    counter.set_many([0, 0], [today - 86400, today - 2 * 86400], [70_000, 1], [2, 3], [86_400, 300])
+    assert counter.query(0) == {86400: (70_000, 2, 1.0), 7 * 86400: (70_001, 5, 86_700 / (7 * 86400))}
 
 
 # --- corrections
