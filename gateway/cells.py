@@ -8,7 +8,6 @@ Python's integers.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cython
@@ -24,18 +23,22 @@ if TYPE_CHECKING:
 
 def columns(**named: tuple[Integers, Bounds]) -> list[Cells]:
     """The cells of each argument, if all are one-dimensional and of one length."""
-    return checked.columns(table, named)
+    tables = [table(name, values, bounds) for name, (values, bounds) in named.items()]
+    shapes = [shape for _, shape in tables]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
+    return [cells for cells, _ in tables]
 
 
 def table(name: str, values: Table, bounds: Bounds) -> tuple[Cells, tuple[int, ...]]:
     """The integers, flat, and their shape, as in `checked.table`."""
     if not cython.compiled:
         return checked.table(name, values, bounds)
-    cells = checked.int64_in_a_row(values)
-    if cells is None:
+    found = checked.int64_in_a_row(values)
+    if found is None:
         numbers, shape = checked.table(name, values, bounds)
         return array("q", numbers), shape
-    shape = memoryview(values).shape  # pyright: ignore[reportArgumentType]
+    cells, shape = found
     for extreme in extremes(cells):
         if not bounds.low <= extreme <= bounds.high and len(cells):
             integer(f"{name}[{cells.tolist().index(extreme)}]", extreme, bounds)

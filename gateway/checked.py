@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 if TYPE_CHECKING:
@@ -48,25 +48,14 @@ def integer(name: str, value: SupportsIndex, bounds: Bounds) -> int:
     return value
 
 
-def columns(
-    reader: Callable[[str, Any, Bounds], tuple[Any, tuple[int, ...]]], named: dict[str, tuple[Integers, Bounds]]
-) -> list[Any]:
-    """The cells of each argument as `reader` (which is `table` or like it) gives them, if all are one-dimensional and of one length."""
-    tables = [reader(name, values, bounds) for name, (values, bounds) in named.items()]
-    shapes = [shape for _, shape in tables]
-    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
-        raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
-    return [cells for cells, _ in tables]
-
-
-def int64_in_a_row(values: Table) -> memoryview | None:
-    """The buffer, flat, if it holds native int64 without gaps and is not empty."""
+def int64_in_a_row(values: Table) -> tuple[memoryview, tuple[int, ...]] | None:
+    """The cells, flat, and the shape of a buffer that holds native int64 without gaps and is not empty; else None."""
     try:
         view = memoryview(values)  # pyright: ignore[reportArgumentType]
     except TypeError:
         return None
-    is_int64 = view.itemsize == 8 and view.format.removeprefix("@") in {"q", "l"}
-    return view.cast("B").cast("q") if is_int64 and view.c_contiguous and view.ndim and view.nbytes else None
+    is_plain = view.format.removeprefix("@") in {"q", "l"} and view.itemsize == 8 and view.c_contiguous and view.ndim
+    return (view.cast("B").cast("q"), view.shape or ()) if is_plain and view.nbytes else None
 
 
 def table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[int, ...]]:

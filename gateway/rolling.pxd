@@ -17,5 +17,3 @@ cdef void _sum_rows(
     const int64_t[::1] cells, int64_t width, int64_t span, int64_t start, int64_t stop,
     int64_t[::1] totals, int64_t first, int64_t[::1] out, int64_t to
 ) noexcept
-
-cdef bint _overlap(const int64_t[::1] cells, const int64_t[::1] flat) noexcept

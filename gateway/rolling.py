@@ -19,6 +19,9 @@ import cython
 from gateway.cells import columns, extremes, table
 from gateway.checked import LENGTH, SUM, integer, output
 
+if cython.compiled or TYPE_CHECKING:
+    from cython.cimports.gateway import native  # pyright: ignore[reportMissingImports]
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -43,23 +46,24 @@ def rolling_sum(
     if not len(spans):
         raise ValueError("windows = []: expected one number of rows or more")
     full_shape = (len(spans), *shape)
-    flat = None if out is None else output(out, full_shape)
-    if not len(cells):
-        return memoryview(array("q")) if out is None else out
+    if out is None:
+        sums = memoryview(bytearray(8 * len(spans) * len(cells)))
+        _roll(cells, shape, spans, sums.cast("q"))
+        return sums.cast("q", full_shape) if len(cells) else sums.cast("q")
+    _roll(cells, shape, spans, output(out, full_shape))
+    return out
 
+
+def _roll(cells: Cells, shape: tuple[int, ...], spans: Cells, out: memoryview) -> None:
+    if not len(cells):
+        return
     width = len(cells) // shape[0]  # cells in a row
     longest = min(max(spans), shape[0])
     if extremes(cells)[1] * longest > SUM.high:
         _check_sums(cells, width, spans)
-    totals = array("q", [0]) * (len(spans) * width)
-    if flat is None:
-        sums = memoryview(bytearray(8 * len(spans) * len(cells)))
-        _sum_all(cells, width, spans, totals, sums.cast("q"))
-        return sums.cast("q", full_shape)
-    if out is counts or _overlap(cells, flat):
+    if cython.compiled and native.overlap(cells, out):
         cells = array("q", cells)
-    _sum_all(cells, width, spans, totals, flat)
-    return out
+    _sum_all(cells, width, spans, array("q", [0]) * (len(spans) * width), out)
 
 
 def _check_sums(cells: Cells, width: int, spans: Cells) -> None:
@@ -106,11 +110,3 @@ def _sum_rows(
         for n in range(width):
             totals[first + n] += cells[at + n]
             out[to + at + n] = totals[first + n]
-
-
-def _overlap(cells: Cells, flat: Any) -> bool:
-    """Whether writing the sums would change the counts; a list lies nowhere else."""
-    if not cython.compiled:
-        return False
-    first, second = cython.address(cells[0]), cython.address(flat[0])
-    return first < second + len(flat) and second < first + len(cells)

@@ -52,7 +52,6 @@ cdef class WindowedCounter:
     cdef _write_all(self, int64_t[::1] flat)
     @cython.locals(ab=int64_t, ba=int64_t, covered_s=int64_t, band=int64_t, total=int64_t, to=int64_t)
     cdef void _write_windows(self, int64_t i, int64_t *out, int64_t at) noexcept
-    @cython.locals(fits=bint)
     cdef bint _write_buffer(self, int64_t i, object out) except -1
     @cython.locals(i=int64_t, newest=int64_t, first_end=int64_t, last_start=int64_t)
     cpdef list corrections(self)
@@ -68,6 +67,6 @@ cdef class WindowedCounter:
 
 @cython.locals(number=int64_t)
 cdef int64_t _number(str name, object value, int64_t high, object bounds) except -1
-@cython.locals(found="void *")
+@cython.locals(found=int64_t)
 cdef int64_t _first_one(const unsigned char[::1] flags, int64_t start, int64_t span) noexcept
 cdef int64_t *_start(int64_t[::1] flat) noexcept

@@ -25,14 +25,14 @@ Nothing here reads a clock, and every argument is checked before the first chang
 (unsigned 32 bit), and no memory holds a window of so many panes that its sum would leave 64 bit.
 
 This source runs as it stands and compiled by Cython, with the same answers. window.pxd names the C types; where the two
-differ, the line asks COMPILED.
+differ, the line asks cython.compiled, and native.pxd has the step in C.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import cython
 
@@ -40,12 +40,8 @@ from gateway.cells import columns, total
 from gateway.checked import COUNT, LENGTH, TIME, Bounds, integer, output
 from gateway.rolling import rolling_sum
 
-if cython.compiled:
-    from cython.cimports.cpython.buffer import (  # pyright: ignore[reportMissingImports]
-        Py_buffer, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
-    )  # fmt: skip
-    from cython.cimports.cpython.long import PyLong_AsLongLongAndOverflow  # pyright: ignore[reportMissingImports]
-    from cython.cimports.libc.string import memchr  # pyright: ignore[reportMissingImports]
+if cython.compiled or TYPE_CHECKING:
+    from cython.cimports.gateway import native  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -361,7 +357,7 @@ class WindowedCounter:
     def query_into(self, i: SupportsIndex, out: WriteableBuffer) -> None:
         """Writes ab, ba, covered_s of every window to `out`: int64, [windows][3] or flat."""
         index = self._index(i)
-        if not (COMPILED and self._write_buffer(index, out)):
+        if not (cython.compiled and self._write_buffer(index, out)):
             self._write_windows(index, _start(output(out, (self._windows, 3))), 0)
 
     def query_all(self, out: WriteableBuffer) -> None:
@@ -376,7 +372,7 @@ class WindowedCounter:
         for i in range(self._series):
             self._write_windows(i, start, i * 3 * self._windows)
 
-    def _write_windows(self, i: int, out: memoryview, at: int) -> None:
+    def _write_windows(self, i: int, out: Any, at: int) -> None:
         ab = ba = covered_s = 0
         for band in range(self._windows):
             total, to = band * self._capacity + i, at + 3 * self._by_length[band]
@@ -387,19 +383,13 @@ class WindowedCounter:
 
     def _write_buffer(self, i: int, out: WriteableBuffer) -> bool:
         """Compiled only: writes the windows if `out` is a plain int64 buffer, without the cost of a memoryview."""
-        buffer = cython.declare(Py_buffer)
-        try:
-            PyObject_GetBuffer(out, cython.address(buffer), PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE)
-        except (TypeError, ValueError, BufferError):
+        buffer = cython.declare(native.Py_buffer)
+        cells = native.int64_cells(out, cython.address(buffer), self._windows, 3)
+        if not cells:
             return False  # the long way finds out what is wrong with it
-        fits = buffer.ndim == 1 and buffer.shape[0] == 3 * self._windows
-        if buffer.ndim == 2:
-            fits = buffer.shape[0] == self._windows and buffer.shape[1] == 3
-        fits = fits and buffer.itemsize == 8 and buffer.format[0] in (ord("q"), ord("l")) and buffer.format[1] == 0
-        if fits:
-            self._write_windows(i, cython.cast("int64_t *", buffer.buf), 0)
-        PyBuffer_Release(cython.address(buffer))
-        return fits
+        self._write_windows(i, cells, 0)
+        native.PyBuffer_Release(cython.address(buffer))
+        return True
 
     def corrections(self) -> list[tuple[int, int, int, int]]:
         """Drains [(i, window_s, first_end, last_end), ...]: the window ends already closed that differ from before.
@@ -447,11 +437,7 @@ class WindowedCounter:
 def _number(name: str, value: SupportsIndex, high: int, bounds: Bounds) -> int:
     """The argument as a plain int, which most are already; `bounds`, that end at `high`, judge the others."""
     if type(value) is int:
-        if cython.compiled:
-            beyond = cython.declare(cython.int)  # 64 bit; the number is -1 then
-            number = PyLong_AsLongLongAndOverflow(value, cython.address(beyond))
-        else:
-            number = value
+        number = native.number(value) if cython.compiled else value
         if 0 <= number <= high:
             return number
     return integer(name, value, bounds)
@@ -464,19 +450,14 @@ def _check_pane(ab: int, ba: int) -> tuple[int, int]:
 def _first_one(flags: bytearray, start: int, span: int) -> int:
     """How far behind `start` the first 1 lies; `span` if there is none before."""
     if cython.compiled:
-        found = memchr(cython.address(flags[start]), 1, span)
-        if not found:
-            return span
-        return cython.cast("unsigned char *", found) - cython.address(flags[start])
+        return native.first_one(flags, start, span)
     found = flags.find(1, start, start + span)
     return span if found < 0 else found - start
 
 
-def _start(flat: memoryview) -> memoryview:
+def _start(flat: Any) -> Any:
     """Where the cells begin: compiled, a pointer."""
-    if cython.compiled:
-        return cython.address(flat[0])
-    return flat
+    return cython.address(flat[0]) if cython.compiled else flat
 
 
 def _zeros(typecode: str, n: int) -> array[int]:

@@ -24,7 +24,7 @@ BUILD = "from setuptools import setup; setup()"
 
 def sources(root: Path, name: str) -> list[Path]:
     """What a module is compiled from."""
-    return [root / "gateway" / f"{name}{suffix}" for suffix in (".py", ".pxd")]
+    return [root / "gateway" / file for file in (f"{name}.py", f"{name}.pxd", "native.pxd")]
 
 
 def compiled_file(root: Path, name: str) -> Path:
@@ -49,7 +49,7 @@ def compile_into(folder: Path) -> str:
         shutil.copy(ROOT / "pyproject.toml", copy)
         for path in [ROOT / "gateway" / "__init__.py", *(path for name in MODULES for path in sources(ROOT, name))]:
             shutil.copy(path, copy / "gateway")
-        command = [sys.executable, "-c", BUILD, "--quiet", "build_ext", "--inplace"]
+        command = [sys.executable, "-c", BUILD, "--quiet", "build_ext", "--inplace", "--parallel", "4"]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
         made = [compiled_file(copy, name) for name in MODULES]
         if not all(path.exists() for path in made):

@@ -95,9 +95,16 @@ def read_stamp():
     return stamp if whole else None
 
 
-def write_stamp(locks):
-    """Says that .venv is whole; whoever reads it half written takes it for absent."""
-    STAMP.write_text(json.dumps({"basis": basis(), "locks": locks}), encoding="utf-8")
+def write_stamp(locks, core):
+    """Says that .venv is whole, and for which core; whoever reads it half written takes it for absent."""
+    STAMP.write_text(json.dumps({"basis": basis(), "locks": locks, "core": core}), encoding="utf-8")
+
+
+def core_digest():
+    """What the compiled core depends on. Where it could not be compiled, only another source is a reason to try again."""
+    types = sorted((ROOT / "gateway").glob("*.pxd"))
+    sources = [path for typed in types for path in (typed, typed.with_suffix(".py")) if path.exists()]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def outdated(locks):
@@ -105,6 +112,12 @@ def outdated(locks):
     stamp = read_stamp()
     done = stamp["locks"] if stamp else {}
     return [lock for lock in locks if done.get(lock) != digest(lock)]
+
+
+def is_ready(locks):
+    """Whether .venv holds what the locks say, and the core was compiled from today's sources, or could not be."""
+    stamp = read_stamp()
+    return stamp is not None and not outdated(locks) and stamp.get("core") == core_digest()
 
 
 class Progress:
@@ -227,6 +240,15 @@ def install(lock, handle, progress):
         raise kind(explain(log + output, "could not install requirements/" + lock))
 
 
+def compile_core(handle, progress):
+    """Compiles the counting core beside its sources. Without a C compiler these run as they are: slower, the same answers."""
+    progress.show("compiling the counting core")
+    code, output = call([PYTHON, "-P", "-m", "tools.compile_core"], handle)
+    if code:
+        LOG.write_text(output, encoding="utf-8")
+        say(f"the counting core runs uncompiled, which is slower and counts the same. Details: {LOG}")
+
+
 def explain(log, otherwise):
     """The one line for what pip's log and output tell (a full disk cuts the log off), and where the log is."""
     what = next((line for pattern, line in TROUBLES if re.search(pattern, log)), otherwise)
@@ -235,19 +257,20 @@ def explain(log, otherwise):
 
 def prepare(locks):
     """Makes .venv hold what the locks say. While it works there is no stamp, so that whatever interrupts it,
-    the next start makes .venv anew."""
+    the next start makes .venv anew. Then compiles the core; interrupted in that, the next start compiles again."""
     with only_one_start() as handle:
-        missing = outdated(locks)  # perhaps nothing any more, after waiting for another start
-        if not missing:
+        if is_ready(locks):  # perhaps by now, after waiting for another start
             return
+        missing = outdated(locks)
         started = time.monotonic()
         say(f"setting up {VENV}; later starts skip this")
         rows = "".join((ROOT / "requirements" / lock).read_text(encoding="utf-8") for lock in missing)
         progress = Progress(len(re.findall(r"^\w", rows, re.MULTILINE)))
         stamp = read_stamp()
         done = stamp["locks"] if stamp else {}
-        with contextlib.suppress(FileNotFoundError):
-            STAMP.unlink()
+        if missing:
+            with contextlib.suppress(FileNotFoundError):
+                STAMP.unlink()
         try:
             if stamp is None:
                 progress.show("making .venv")
@@ -256,12 +279,15 @@ def prepare(locks):
                 done.pop(lock, None)
                 install(lock, handle, progress)
                 done[lock] = digest(lock)
+            if missing:
+                write_stamp(done, "")
+            compile_core(handle, progress)
         except NothingChangedError:
-            write_stamp(done)
+            write_stamp(done, "")
             raise
         finally:
             progress.close()
-        write_stamp(done)
+        write_stamp(done, core_digest())
         say(f"ready after {time.monotonic() - started:.0f} s")
 
 
@@ -282,7 +308,7 @@ def main(words, version=sys.version_info):
     try:
         check_python(version)
         locks = TEST if words[:1] == ["test"] else RUN
-        if outdated(locks):
+        if not is_ready(locks):
             prepare(locks)
         return run(words)
     except SetupError as error:

@@ -25,6 +25,13 @@ import sys, pebble, gateway, streetwire
 print("ran", sys.argv[1:])
 sys.exit(9 if "fail" in sys.argv else 0)
 """
+COMPILE = """
+import pathlib, sys
+core = pathlib.Path(__file__).parents[1] / "gateway" / "core.pxd"
+if core.exists():
+    core.with_name("compiled").write_text(core.read_text())
+    sys.exit(core.read_text() == "no compiler")
+"""
 OTHER = "install it, or Python from python.org"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and shared locks as POSIX has them")
 
@@ -50,7 +57,7 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root, self.wheels = root, root.parent / "wheels"  # pip splits a list of folders at spaces
-        commands = {"tools/cli.py": CLI, "tools/start.py": CLI}
+        commands = {"tools/cli.py": CLI, "tools/start.py": CLI, "tools/compile_core.py": COMPILE}
         for path, text in {"gateway/__init__.py": "", "firmware/streetwire.py": "", **commands}.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
@@ -256,6 +263,20 @@ def test_a_changed_lock_is_installed_into_what_stands(ready):
     assert (code, out) == (0, "ran ['demo']\n"), err
     assert list((ready.root / ".venv").rglob("gravel.py"))
     assert (ready.root / ".venv" / "pyvenv.cfg").stat().st_mtime_ns == made
+
+
+def test_another_source_of_the_core_is_compiled_once_and_without_a_compiler_the_command_runs_all_the_same(ready):
+    source, compiled = ready.root / "gateway" / "core.pxd", ready.root / "gateway" / "compiled"
+    for text, told in (("one", False), ("no compiler", True), ("two", False)):
+        source.write_text(text)
+        code, out, err = ready.go("demo")
+        assert (code, out) == (0, "ran ['demo']\n"), err
+        assert compiled.read_text() == text
+        assert any("runs uncompiled" in line for line in err) is told
+        compiled.unlink()
+        assert ready.go("demo") == (0, "ran ['demo']\n", [])
+        assert not compiled.exists()
+    source.unlink()
 
 
 # ---- healing
