@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core_forms import FORMS, core
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from window_oracle import Oracle
 
 from gateway.window import ACCEPTED, FUTURE, LATE, TOO_LATE, WindowedCounter, rolling_sum
+from tools.core_forms import FORMS, core
 
 CELL_MAX = 2**32 - 1
 T0 = 1_800_000_000  # a UTC minute
