@@ -24,10 +24,12 @@ cdef class WindowedCounter:
 
     cdef _make_high(self)
     cdef _advance(self, int64_t pane)
-    @cython.locals(at=int64_t, stop=int64_t, row=int64_t)
+    @cython.locals(at=int64_t, stop=int64_t)
     cdef _cross(self, int64_t band, int64_t pane)
-    @cython.locals(cell=int64_t, total=int64_t, n=int64_t, high=int64_t)
-    cdef void _add_row(self, int64_t row, int64_t band, int64_t sign) noexcept
+    @cython.locals(cell=int64_t, series=int64_t, n=int64_t)
+    cdef _move_row(self, int64_t row, int64_t band)
+    cdef void _move_count(self, int64_t band, int64_t n, int64_t count) noexcept
+    cdef void _move_cover(self, int64_t band, int64_t n, int64_t seconds) noexcept
     @cython.locals(width=int64_t, at=int64_t, row=int64_t, n=int64_t)
     cdef _clear(self, int64_t start, int64_t stop)
     @cython.locals(row=int64_t, span=int64_t, found=int64_t)
@@ -61,7 +63,9 @@ cdef class WindowedCounter:
     cdef int64_t _ab(self, int64_t cell) noexcept
     cdef int64_t _ba(self, int64_t cell) noexcept
     cdef int64_t _cover_of(self, int64_t cell) noexcept
+    cdef int64_t _pane(self, int64_t time) noexcept
     cdef int64_t _index(self, object i) except -1
+    @cython.locals(pane=int64_t)
     cdef int64_t _panes(self, str name, int64_t seconds) except -1
 
 

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import cython
@@ -157,25 +158,40 @@ class WindowedCounter:
         stop = min(pane - self._edges[band], self._open + 1)  # what lies beyond the open pane is empty
         at = self._next_used(max(self._open - self._edges[band], 0), stop)
         while at < stop:
-            row = at % self._rows
-            if band > 0:
-                self._add_row(row, band - 1, -1)
-            if band < self._windows:
-                self._add_row(row, band, 1)
+            self._move_row(at % self._rows, band)
             at = self._next_used(at + 1, stop)
 
-    def _add_row(self, row: int, band: int, sign: int) -> None:
-        cell, total = row * self._capacity, band * self._capacity
-        for n in range(2 * self._series):
-            self._count_sums[2 * total + n] += sign * self._counts[2 * cell + n]
-        for n in range(self._series):
-            self._covered_sums[total + n] += sign * self._covered[cell + n]
+    def _move_row(self, row: int, band: int) -> None:
+        """Takes a row out of the band before `band` and into `band`, where there are such; uncompiled, only what it holds."""
+        series, cell = self._series, row * self._capacity
+        if cython.compiled:
+            for n in range(2 * series):
+                self._move_count(band, n, self._counts[2 * cell + n])
+            for n in range(series):
+                self._move_cover(band, n, self._covered[cell + n])
+        else:
+            counts, covered = self._counts[2 * cell : 2 * (cell + series)], self._covered[cell : cell + series]
+            for n in compress(range(2 * series), counts):
+                self._move_count(band, n, counts[n])
+            for n in compress(range(series), covered):
+                self._move_cover(band, n, covered[n])
         if self._is_wide:
-            for n in range(self._series):
-                high = 3 * (cell + n)
-                self._count_sums[2 * (total + n)] += sign * LOW_COUNT * self._high[high]
-                self._count_sums[2 * (total + n) + 1] += sign * LOW_COUNT * self._high[high + 1]
-                self._covered_sums[total + n] += sign * LOW_COVERED * self._high[high + 2]
+            for n in range(series):
+                self._move_count(band, 2 * n, LOW_COUNT * self._high[3 * (cell + n)])
+                self._move_count(band, 2 * n + 1, LOW_COUNT * self._high[3 * (cell + n) + 1])
+                self._move_cover(band, n, LOW_COVERED * self._high[3 * (cell + n) + 2])
+
+    def _move_count(self, band: int, n: int, count: int) -> None:
+        if band > 0:
+            self._count_sums[2 * (band - 1) * self._capacity + n] -= count
+        if band < self._windows:
+            self._count_sums[2 * band * self._capacity + n] += count
+
+    def _move_cover(self, band: int, n: int, seconds: int) -> None:
+        if band > 0:
+            self._covered_sums[(band - 1) * self._capacity + n] -= seconds
+        if band < self._windows:
+            self._covered_sums[band * self._capacity + n] += seconds
 
     def _clear(self, start: int, stop: int) -> None:
         """Empties the rows of the panes from `start` to before `stop`, at most a ring of them."""
@@ -237,7 +253,7 @@ class WindowedCounter:
         return self._set_all(indices, starts, new_ab, new_ba, covered)
 
     def _add(self, i: int, time: int, ab: int, ba: int) -> int:
-        age = self._open - time // self._pane_s
+        age = self._open - self._pane(time)
         if age < 0 or age >= self._rows:
             return FUTURE if age < 0 else TOO_LATE
         cell = self._cell(i, age)
@@ -260,7 +276,7 @@ class WindowedCounter:
         accepted = late = 0
         too_late, future = array("q"), array("q")
         for n in range(len(times)):
-            age = self._open - times[n] // self._pane_s
+            age = self._open - self._pane(times[n])
             if age < 0:
                 future.append(n)
             elif age >= self._rows:
@@ -276,7 +292,7 @@ class WindowedCounter:
         """OverflowError if the records together bring a pane beyond what it may hold."""
         sums: dict[tuple[int, int], tuple[int, int]] = {}
         for n in range(len(times)):
-            age = self._open - times[n] // self._pane_s
+            age = self._open - self._pane(times[n])
             if 0 <= age < self._rows:
                 cell = self._cell(indices[n], age)
                 old_ab, old_ba = sums.get((indices[n], age)) or (self._ab(cell), self._ba(cell))
@@ -286,12 +302,12 @@ class WindowedCounter:
         self, indices: list[int], starts: list[int], ab: list[int], ba: list[int], covered: list[int]
     ) -> Batch:
         for n in range(len(starts)):
-            if starts[n] % self._pane_s:
+            if self._pane(starts[n]) * self._pane_s != starts[n]:
                 self._panes("pane_starts", starts[n])
         accepted = late = 0
         too_late, future = array("q"), array("q")
         for n in range(len(starts)):
-            age = self._open - starts[n] // self._pane_s
+            age = self._open - self._pane(starts[n])
             if age < 0:
                 future.append(n)
             elif age >= self._rows:
@@ -425,13 +441,17 @@ class WindowedCounter:
     def _cover_of(self, cell: int) -> int:
         return self._covered[cell] + (LOW_COVERED * self._high[3 * cell + 2] if self._is_wide else 0)
 
+    def _pane(self, time: int) -> int:
+        return native.quotient(time, self._pane_s) if cython.compiled else time // self._pane_s
+
     def _index(self, i: SupportsIndex) -> int:
         return _number("i", i, self._series - 1, self._indices)
 
     def _panes(self, name: str, seconds: int) -> int:
-        if seconds % self._pane_s:
+        pane = self._pane(seconds)
+        if pane * self._pane_s != seconds:
             raise ValueError(f"{name} = {seconds}: expected a multiple of pane_s = {self._pane_s}")
-        return seconds // self._pane_s
+        return pane
 
 
 def _number(name: str, value: SupportsIndex, high: int, bounds: Bounds) -> int:
