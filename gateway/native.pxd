@@ -1,5 +1,6 @@
 """What the compiled core takes from C and the source has no words for: each a step for which the source has its own way."""
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t
@@ -27,6 +28,7 @@ cdef inline int64_t number(object value) except? -1:
     return PyLong_AsLongLongAndOverflow(value, &beyond)
 
 
+@cython.cdivision(True)
 cdef inline int64_t quotient(int64_t number, int64_t divisor) noexcept:
     """number // divisor of what is not negative. Doubles divide several times as fast, and below 2**53 as exactly: the true
     quotient is at least 1/divisor below the next integer, which is more than the rounding can bridge."""

@@ -58,6 +58,7 @@ cdef class WindowedCounter:
     @cython.locals(i=int64_t, newest=int64_t, first_end=int64_t, last_start=int64_t)
     cpdef list corrections(self)
 
+    @cython.locals(row=int64_t)
     cdef int64_t _row(self, int64_t age) noexcept
     cdef int64_t _cell(self, int64_t i, int64_t age) noexcept
     cdef int64_t _ab(self, int64_t cell) noexcept
