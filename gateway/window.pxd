@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 cdef object COUNT, TIME
+cdef tuple INSIDE, OUTSIDE
 cdef int64_t COUNT_HIGH, TIME_HIGH
 cdef int64_t LOW_COUNT, LOW_COVERED
 

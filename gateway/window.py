@@ -54,6 +54,7 @@ __all__ = ["ACCEPTED", "COMPILED", "FUTURE", "LATE", "TOO_LATE", "Batch", "Windo
 COMPILED = bool(cython.compiled)
 
 ACCEPTED, LATE, TOO_LATE, FUTURE = 0, 1, 2, 3
+INSIDE, OUTSIDE = (ACCEPTED, LATE), (TOO_LATE, FUTURE)  # compiled, these are at hand; names of the module have to be looked up
 
 COUNT_HIGH, TIME_HIGH = COUNT.high, TIME.high
 LOW_COUNT, LOW_COVERED = 65536, 256  # what the cells of the ring hold is less than these; the rest lies in `high`
@@ -255,20 +256,20 @@ class WindowedCounter:
     def _add(self, i: int, time: int, ab: int, ba: int) -> int:
         age = self._open - self._pane(time)
         if age < 0 or age >= self._rows:
-            return FUTURE if age < 0 else TOO_LATE
+            return OUTSIDE[age < 0]
         cell = self._cell(i, age)
         ab, ba = self._ab(cell) + ab, self._ba(cell) + ba
         if ab > COUNT_HIGH or ba > COUNT_HIGH:
             _check_pane(ab, ba)
         self._put(i, age, ab, ba, self._cover_of(cell))
-        return LATE if age else ACCEPTED
+        return INSIDE[age > 0]
 
     def _set(self, i: int, pane: int, ab: int, ba: int, covered_s: int) -> int:
         age = self._open - pane
         if age < 0 or age >= self._rows:
-            return FUTURE if age < 0 else TOO_LATE
+            return OUTSIDE[age < 0]
         self._put(i, age, ab, ba, covered_s)
-        return LATE if age else ACCEPTED
+        return INSIDE[age > 0]
 
     def _add_all(self, indices: list[int], times: list[int], ab: list[int], ba: list[int]) -> Batch:
         if self._is_wide or LOW_COUNT + max(total(ab), total(ba)) > COUNT_HIGH:

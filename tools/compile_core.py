@@ -71,15 +71,31 @@ def elsewhere() -> Path:
     return folder
 
 
-def main() -> int:
-    """0 if the core is compiled afterwards; else the source will run, and the exit code is 1."""
+def is_possible() -> bool:
+    """Whether this is a checkout, on a machine with a C compiler; an installed wheel brings compiled what it could."""
+    named = str(sysconfig.get_config_var("CC") or "cl").split()[0]
+    return (ROOT / "pyproject.toml").exists() and shutil.which(named) is not None
+
+
+def renew() -> None:
+    """Afterwards what lies compiled beside the sources is of these sources. OSError: nothing lies there, and why."""
     if not is_stale(ROOT):
-        return 0
+        return
     for name in MODULES:
         compiled_file(ROOT, name).unlink(missing_ok=True)
     trouble = compile_into(ROOT)
-    print(trouble, end="", file=sys.stderr)
-    return int(bool(trouble))
+    if trouble:
+        raise OSError(trouble)
+
+
+def main() -> int:
+    """0 if the core is compiled afterwards; else the sources run, and the exit code is 1."""
+    try:
+        renew()
+    except OSError as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from gateway.ownership import Ownership
 from gateway.version import VERSION
 from gateway.window import COMPILED
 from gateway.words import Say
-from tools import page_client
+from tools import compile_core, page_client
 
 GOOD, NOTE, BAD = "good", "note", "bad"
 LITTLE_DISK_MB, NO_DISK_MB = 1000, 100
@@ -66,7 +66,11 @@ def _software() -> Iterator[Finding]:
     python = sys.version.split()[0]
     about = {"trottoir": VERSION, "python": python, "sqlite": sqlite3.sqlite_version, "system": sys.platform}
     yield Finding("versions", GOOD, Say("doctor.versions", about))
-    yield Finding("core", GOOD if COMPILED else NOTE, Say("doctor.compiled" if COMPILED else "doctor.pure"))
+    if COMPILED:
+        yield Finding("core", GOOD, Say("doctor.compiled"))
+    else:
+        may_compile = compile_core.is_possible()
+        yield Finding("core", NOTE, Say("doctor.pure"), compile_core.renew if may_compile else None, Say("doctor.fixed-core"))
 
 
 def _is_running(settings: Config) -> bool:

@@ -52,6 +52,15 @@ def test_on_a_good_machine_nothing_is_bad_and_everything_is_named(findings):
     assert BAD not in {level for rows in found.values() for level, _ in rows}
 
 
+@pytest.mark.parametrize(("compiled", "possible"), [(True, True), (False, True), (False, False)])
+def test_the_core_is_compiled_or_may_be_where_there_is_a_compiler(monkeypatch, compiled, possible):
+    monkeypatch.setattr(doctor, "COMPILED", compiled)
+    monkeypatch.setattr(doctor.compile_core, "is_possible", lambda: possible)
+    (found,) = [finding for finding in examine(None) if finding.check == "core"]
+    assert (found.level, found.detail.key) == ((GOOD, "doctor.compiled") if compiled else (NOTE, "doctor.pure"))
+    assert (found.fix is not None) is (possible and not compiled)
+
+
 def test_mistakes_of_the_configuration_are_all_said_and_end_the_visit(findings):
     found = findings(TOML + 'log = "xml"\nidd = 3\n')
     assert [level for level, _ in found["config"]] == [BAD, BAD]
