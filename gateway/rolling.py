@@ -84,6 +84,8 @@ def _sum_all(cells: Cells, width: int, spans: Cells, totals: Any, out: Any) -> N
                 totals[n] = _sum_column(cells, spans[n], start, stop, totals[n], out, n * rows)
             else:
                 _sum_rows(cells, width, spans[n], start, stop, totals, n * width, out, n * rows * width)
+    if cython.compiled:
+        native.fence()
 
 
 def _sum_column(cells: Cells, span: int, start: int, stop: int, total: int, out: Any, to: int) -> int:
@@ -91,10 +93,10 @@ def _sum_column(cells: Cells, span: int, start: int, stop: int, total: int, out:
     full = min(max(start, span), stop)  # the first row that another one leaves for
     for row in range(start, full):
         total += cells[row]
-        out[to + row] = total
+        _store(out, to + row, total)
     for row in range(full, stop):
         total += cells[row] - cells[row - span]
-        out[to + row] = total
+        _store(out, to + row, total)
     return total
 
 
@@ -103,10 +105,17 @@ def _sum_rows(
 ) -> None:
     """One window over these rows of `width` columns, whose totals stand in `totals` from `first` on."""
     for row in range(start, stop):
-        at = row * width
-        if row >= span:
-            for n in range(width):
-                totals[first + n] -= cells[at - span * width + n]
+        at, left = row * width, (row - span) * width
         for n in range(width):
-            totals[first + n] += cells[at + n]
-            out[to + at + n] = totals[first + n]
+            total = totals[first + n] + cells[at + n]
+            if left >= 0:
+                total -= cells[left + n]
+            totals[first + n] = total
+            _store(out, to + at + n, total)
+
+
+def _store(out: Any, at: int, total: int) -> None:
+    if cython.compiled:
+        native.stream(cython.address(out[at]), total)
+    else:
+        out[at] = total

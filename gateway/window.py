@@ -330,8 +330,8 @@ class WindowedCounter:
             self._make_high()
         if age > 0:  # the open pane is in no window yet: it enters the first band when it closes
             self._correct(i, age, more_ab, more_ba, more_covered)
-        self._counts[2 * cell], self._counts[2 * cell + 1] = ab % LOW_COUNT, ba % LOW_COUNT
-        self._covered[cell] = covered_s % LOW_COVERED
+        self._counts[2 * cell], self._counts[2 * cell + 1] = ab & (LOW_COUNT - 1), ba & (LOW_COUNT - 1)
+        self._covered[cell] = covered_s & (LOW_COVERED - 1)
         if self._is_wide:
             high = 3 * cell
             self._high[high], self._high[high + 1] = ab // LOW_COUNT, ba // LOW_COUNT
