@@ -15,7 +15,7 @@ cdef class WindowedCounter:
     cdef bint _is_wide
     cdef list _windows_s, _changed
     cdef object _indices, _cover_bounds
-    cdef int64_t[::1] _by_length, _edges
+    cdef int64_t[::1] _by_length, _edges, _lengths_s
     cdef unsigned char[::1] _used
     cdef unsigned short[::1] _counts, _no_counts
     cdef unsigned char[::1] _covered, _no_cover
@@ -56,7 +56,7 @@ cdef class WindowedCounter:
     @cython.locals(ab=int64_t, ba=int64_t, covered_s=int64_t, band=int64_t, total=int64_t, to=int64_t)
     cdef void _write_windows(self, int64_t i, int64_t *out, int64_t at) noexcept
     cdef bint _write_buffer(self, int64_t i, object out) except -1
-    @cython.locals(i=int64_t, newest=int64_t, first_end=int64_t, last_start=int64_t)
+    @cython.locals(i=int64_t, n=int64_t, newest=int64_t, last_start=int64_t, last_end=int64_t)
     cpdef list corrections(self)
 
     @cython.locals(row=int64_t)

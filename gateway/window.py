@@ -91,7 +91,7 @@ class WindowedCounter:
 
         self._windows = len(self._windows_s)
         self._by_length = array("q", sorted(range(self._windows), key=self._windows_s.__getitem__))
-        self._edges = array("q", edges)
+        self._edges, self._lengths_s = array("q", edges), array("q", self._windows_s)
         self._used = bytearray(rows)  # 1 where a row of the ring may hold more than zeros
         self._counts, self._covered, self._high = array("H"), array("B"), array("I")
         self._count_sums, self._covered_sums = array("q"), array("q")
@@ -418,9 +418,9 @@ class WindowedCounter:
         for i in self._changed:
             first_end, last_start = (self._first[i] + 1) * self._pane_s, self._last[i] * self._pane_s
             self._first[i] = -1
-            for window in self._windows_s:
-                last_end = last_start + window
-                entries.append((i, window, first_end, last_end if last_end < newest else newest))
+            for n in range(self._windows):
+                last_end = last_start + self._lengths_s[n]
+                entries.append((i, self._windows_s[n], first_end, last_end if last_end < newest else newest))
         self._changed = []
         return entries
 
