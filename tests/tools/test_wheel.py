@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.real_parts import needs
+from tools import compile_core
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def wheel(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("source") / "trottoir"
     for name in ("firmware", "gateway", "tools"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     out = tmp_path_factory.mktemp("wheel")
@@ -37,6 +38,13 @@ def test_it_holds_every_source_file_once(wheel):
     assert "streetwire.py" in inside
     assert "gateway/schema.toml" in inside
     assert not [name for name in inside if name.startswith(("tests/", "node/", "main.py"))]
+
+
+def test_it_brings_the_core_as_source_and_compiled_where_there_is_a_compiler(wheel):
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert {"gateway/window.py", "gateway/native.pxd"} <= set(inside)
+    compiled = {f"gateway/{name}{compile_core.SUFFIX}" for name in compile_core.MODULES}
+    assert compiled & set(inside) == (compiled if compile_core.is_possible() else set())
 
 
 def test_it_names_the_command(wheel):
