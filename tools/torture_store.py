@@ -45,7 +45,7 @@ def snapshot(store: Store) -> dict[Key, Values]:
     found: dict[Key, Values] = {}
     for bin_ in store.count_bins_since(0):
         found["bins", *_names(bin_.series), str(bin_.start_s)] = (
-            bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev, bin_.incarnation, bin_.seq,
+            bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev, bin_.incarnation, bin_.seq, bin_.untimed,
         )  # fmt: skip
     for climate in store.climate_since(0, 1 << 62):
         values = (climate.temperature_centi_sum, climate.humidity_half_sum, climate.n, climate.q, climate.rev)
