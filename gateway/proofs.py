@@ -124,11 +124,11 @@ def _is_over(
     steady clock where that knows both, since the other may have been set between."""
     if not state.epoch_ms:
         return False
-    if _last_known(state) > received.received_ms // 1000 + MARGIN_S:
-        return True  # the clock went back, and proves nothing
     ended, began = old.moments.get(state.boot), stream.moments.get(record.boot)
     if ended is not None and began is not None:
         return ended.epoch_ms // 1000 + _uptime_s(state) <= began.epoch_ms // 1000 + record.uptime_end_s + MARGIN_S
+    if _last_known(state) > received.received_ms // 1000 + MARGIN_S:
+        return True  # the clock went back, and proves nothing
     return _last_known(state) <= place.bin_start + PERIOD_S + MARGIN_S
 
 

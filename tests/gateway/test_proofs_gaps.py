@@ -171,10 +171,11 @@ def test_a_log_that_was_wiped_before_the_clock_was_set_is_still_a_predecessor(de
     assert losses(effects) == [("wiped", -1, A_MINUTE)]
 
 
-def test_a_rival_is_no_predecessor_though_the_clock_was_set_forward_between(desk):
+@pytest.mark.parametrize("step_s", [4500, -4500])
+def test_a_rival_is_no_predecessor_though_the_clock_was_set_between(desk, step_s):
     desk.hear(live(1, 300, 5, covered_s=30), T0 + 300, steady_s=300)
-    desk.hear(hello(uptime_s=500, incarnation=NEW), T0 + 5000, steady_s=500)
-    effects = desk.hear(minute(1, T0 + 4500, uptime_end_s=60, incarnation=NEW), T0 + 5001, steady_s=501)
+    desk.hear(hello(uptime_s=500, incarnation=NEW), T0 + 500 + step_s, steady_s=500)
+    effects = desk.hear(minute(1, T0 + step_s // 60 * 60, uptime_end_s=60, incarnation=NEW), T0 + 501 + step_s, steady_s=501)
     assert losses(effects) == []
 
 
