@@ -73,8 +73,12 @@ def prove(
         effects += _settle(old, last, place, "wiped", received)
     effects += _settle(stream, ended, place, "power_cut", received)
     if missing:
-        people = missing if stream.watermark >= stream.adopted else -1  # some of them the other store may have counted
-        effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, people, missing))
+        at_s = stream.last_bin or place.bin_start
+        if stream.watermark >= stream.adopted:
+            effects.append(Loss(place.site, stream.node, "given_up", at_s, missing, missing))
+        else:  # some of them the other store may have counted
+            most = place.people_in(max(PERIOD_S, received.received_ms // 1000 - at_s))
+            effects.append(Loss(place.site, stream.node, "given_up", at_s, -1, min(missing, most)))
     salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
     missed = gaps(stream, before, last_bin, record, place, salvaged)
     if before.last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
@@ -159,8 +163,7 @@ def _note(loss: Loss) -> Note:
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
     known = stream.boots.get(record.boot)
-    is_next = record.seq == stream.adopted + 1
-    if stream.watermark < stream.adopted < record.seq and (is_next or not (known and known.end_uptime_s)):
+    if stream.watermark < stream.adopted == record.seq - 1:
         return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS

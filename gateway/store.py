@@ -124,8 +124,9 @@ class Store(Outbox):
             return True
         if known is not None and not known.incarnation and not known.seq:  # read back from before bins named their records
             return True
-        if not _is_untimed(effect.q):
-            return False
+        if not _is_untimed(effect.q):  # but it may have been placed by uptime, when the time that it names had not come
+            named = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND untimed=? LIMIT 1"
+            return bool(self.read(named, (self.series_id(series), *mark)))
         # It got a minute before, whatever the time was then. Bins are made in the order of records: so it is in the bin that names
         # it as a record without a time of its own, or a later one, if no other bin was made between.
         of_stream = (self.series_id(series), effect.incarnation, mark[1])

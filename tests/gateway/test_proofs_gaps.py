@@ -244,6 +244,12 @@ def test_what_a_node_gave_up_behind_the_books_of_the_other_store_is_bounded_by_a
         assert losses(effects) == flagged
 
 
+def test_of_a_boot_whose_totals_are_not_known_no_more_is_missing_than_can_have_passed():
+    for people, flagged in ((90, [("given_up", -1, 89)]), (90_000, [("given_up", -1, RATE * 661 // 60)])):
+        desk = adopted(10)
+        assert losses(desk.hear(minute(20, T0 + 1200, 1, previous=0, boot=3, total=(people, 0)), T0 + 1261)) == flagged
+
+
 def test_a_record_whose_hour_has_not_come_is_taken_where_another_store_has_taken_it():
     desk = adopted(10)
     assert acked(desk.hear(minute(10, T0 + 7200, 1, previous=0, boot=3), T0 + 700)) == 10
