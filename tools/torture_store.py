@@ -27,6 +27,7 @@ from gateway.healing import heal, open_store
 from gateway.model import Accept, Effect, Gap, Passport, Series, Status
 from gateway.store import SENT, Store
 from gateway.tables import PAGE_B
+from tools.amount import at_least
 
 T0 = 1_800_000_000
 NODE, INCARNATION = 0x51A000, 0x9A3F_11C2
@@ -257,7 +258,7 @@ def _read(store: Store) -> dict[Key, Values]:
 def main(words: list[str] | None = None) -> int:
     """Exit code 1 if any case has a complaint; one JSON document on stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--cases", type=at_least(1), default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where to work; a folder in memory is faster")
     chosen = parser.parse_args(words)
