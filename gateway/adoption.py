@@ -8,7 +8,9 @@ Theory of operation
     unless that record is all it knows: then it comes on top. Else the greater value is kept, so that no bin ever shrinks.
     A row that is not made as ours are is nobody's: it is left alone, and an audit names it.
     Each stream is told up to which record another store kept its books: what was missing before that one has been said by that
-    store, since flags go out before the bins that prove them.
+    store, since flags go out before the bins that prove them. Not said is which minutes it had acknowledged and not sent yet: they
+    are missing between those that it had (`Rows.missing_minutes`), and flagged when the node has delivered again all that it holds.
+    What is told of losses is added where both stores have told of the same hour; so that is done once, with the end.
     A store that is older than what it published (a copy was put back) finds on the server a status of this gateway that it
     never wrote.
 """
@@ -21,13 +23,14 @@ from dataclasses import replace
 from typing import Any
 
 from gateway import schema
-from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Series, node_number
+from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Loss, Series, node_number
 from gateway.proofs import unheard
-from gateway.store import QUARTER_S, Store
+from gateway.store import QUARTER_S, UNSENT, Store
 from gateway.tables import AUDITED, QUEUED
 from gateway.uplink.base import Row
 
 ADOPTED = "adopted"  # note: 0 not yet, 1 done
+ADOPTING = "adopting"  # note: 1 from the beginning to the end, in one and the same store
 TOLD = "told_s"  # note: time of the newest status of the gateway
 FACTS = ("losses", "gaps", "ledger")
 _MADE_WHEN_SENT = Q_PARTIAL | Q_UNCALIBRATED
@@ -51,6 +54,11 @@ def begin_generation(store: Store) -> None:
         database.execute("UPDATE streams SET adopted = max(adopted, watermark)")
 
 
+def begin(store: Store) -> None:
+    """Then rows are taken, then it is to be finished."""
+    store.note(ADOPTING, 1)
+
+
 def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], now_s: int) -> int:
     """Rows of one measurement as read back, of nodes with these names; how many were new or better than ours."""
     with store.transaction():
@@ -62,9 +70,15 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
         return sum(_take_fact(store, measurement, row) for row in mine)
 
 
-def finish(store: Store, now_s: int) -> None:
-    """Streams begin where the adopted bins end. Live totals of before prove nothing any more."""
+def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> bool:
+    """Streams begin where the adopted bins end, and losses are what both have told. Live totals of before prove nothing any more.
+    False where it has to begin again: the store was made anew meanwhile, and may lack what was taken."""
     with store.transaction() as database:
+        if not store.noted(ADOPTING):
+            return False
+        for row in losses:
+            if row.tags.get("node") in names and _is_made_as_ours("losses", row):
+                _take_loss(store, row)
         newest = database.execute(
             "SELECT node, incarnation, max(seq), max(start * (start <= ?)) FROM bins JOIN series ON id = series "
             "WHERE incarnation > 0 GROUP BY node, incarnation",
@@ -80,7 +94,12 @@ def finish(store: Store, now_s: int) -> None:
             for state in stream.boots.values():
                 store.keep_boot(unheard(state))
         _carry_on_silences(store, now_s)
+        for name in {name for name, *_ in newest}:
+            if store.missing_minutes(name):
+                store.put_note(UNSENT + name, 1)
         store.put_note(ADOPTED, 1)
+        store.put_note(ADOPTING, 0)
+    return True
 
 
 def _carry_on_silences(store: Store, now_s: int) -> None:
@@ -119,6 +138,10 @@ def _measured(row: Row, name: str) -> float:
 
 def _take_bin(store: Store, row: Row, now_s: int) -> bool:
     theirs = _bin_of(row)
+    if theirs.period_s == QUARTER_S:
+        _put_into_quarter(store, theirs, now_s)
+    else:
+        _take_out_of_quarter(store, theirs, now_s)
     ours = store.count_bin(theirs.series, theirs.start_s)
     if ours is None:
         store.put_bin(theirs, AUDITED)
@@ -137,6 +160,44 @@ def _take_bin(store: Store, row: Row, now_s: int) -> bool:
     grown = replace(ours, ab=ab, ba=ba, covered_s=covered_s, q=q, rev=rev, revised_at=now_s, seq=seq, untimed=untimed)
     store.put_bin(grown, QUEUED)
     return True
+
+
+def _put_into_quarter(store: Store, quarter: CountBin, now_s: int) -> None:
+    """Minutes of a quarter of an hour that were counted before it could be read: what it holds goes, what is newer comes on top."""
+    held = quarter
+    for minute in store.count_bins_since(quarter.start_s, quarter.start_s + QUARTER_S):
+        if minute.series != quarter.series or minute.period_s == QUARTER_S:
+            continue
+        store.drop_bin(minute)
+        if _has_newer(quarter, minute):
+            continue
+        if minute.rev:  # of several records, and it may hold some of them
+            most = minute.ab + minute.ba
+            store.keep_loss(Loss(quarter.series.site, node_number(quarter.series.node), "given_up", minute.start_s, -1, most))
+            continue
+        covered_s = min(QUARTER_S, held.covered_s + minute.covered_s)
+        held = replace(
+            held, ab=held.ab + minute.ab, ba=held.ba + minute.ba, covered_s=covered_s, q=held.q | minute.q,
+            incarnation=minute.incarnation, seq=minute.seq, untimed=max(held.untimed, minute.untimed),
+        )  # fmt: skip
+    if held != quarter:
+        store.put_bin(replace(held, rev=quarter.rev + 1, revised_at=now_s), QUEUED)
+
+
+def _take_out_of_quarter(store: Store, minute: CountBin, now_s: int) -> None:
+    """A minute that the server has, of a quarter that waits: another copy of this store has sent it before."""
+    quarter = store.count_bin(minute.series, minute.start_s // QUARTER_S * QUARTER_S)
+    if quarter is None or quarter.period_s != QUARTER_S or quarter.start_s == minute.start_s or not _has_newer(quarter, minute):
+        return
+    if store.count_bin(minute.series, minute.start_s) is None:  # else it was taken out before
+        ab, ba, covered_s = quarter.ab - minute.ab, quarter.ba - minute.ba, quarter.covered_s - minute.covered_s
+        rest = replace(quarter, ab=max(0, ab), ba=max(0, ba), covered_s=max(0, covered_s), rev=quarter.rev + 1, revised_at=now_s)
+        store.put_bin(rest, QUEUED)
+
+
+def _has_newer(bin_: CountBin, other: CountBin) -> bool:
+    """Whether it names a record of the same log that is no older than all in the other."""
+    return bin_.incarnation == other.incarnation and bin_.seq >= other.seq
 
 
 def _bin_of(row: Row) -> CountBin:
@@ -172,6 +233,17 @@ def _take_fact(store: Store, measurement: str, row: Row) -> bool:
         return False
     store.keep_fact(measurement, row.tags, row.time_s, theirs, AUDITED)
     return True
+
+
+def _take_loss(store: Store, row: Row) -> None:
+    key = ("losses", row.tags, row.time_s)
+    ours, theirs = store.fact(*key), _numbers(row)
+    if ours is None or not store.is_waiting(*key):  # what was sent is in theirs
+        _take_fact(store, "losses", row)
+    elif (ours["people"], ours["bound"]) != (theirs["people"], theirs["bound"]):
+        people = -1 if min(ours["people"], theirs["people"]) < 0 else ours["people"] + theirs["people"]
+        rev = max(ours["rev"], theirs["rev"]) + 1
+        store.keep_fact(*key, {"people": people, "bound": ours["bound"] + theirs["bound"], "rev": rev})
 
 
 def _age(fields: dict[str, Any]) -> tuple[int, ...]:

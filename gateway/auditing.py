@@ -41,6 +41,8 @@ RETRY_S = 5.0  # while the server cannot be asked what it has
 UNREAD_S = 120.0  # so long a server that answers may fail to say what it has
 PORTION_S = 4 * HOUR_S  # what is read at once: 256 nodes stay well below what an answer may have
 FIRST_S = 60.0  # after a start
+BEHIND_S = 400 * DAY_S  # by so much a clock may be behind what was published
+STEP_S = 10 * DAY_S  # of that at once
 
 # Nobody has answered, or nobody who can now: who cannot be asked cannot be published to either.
 NOBODY = {f"uplink-{cause}" for cause in ("unresolved", "unreached", "silent", "tls", "broken", "trouble", "folder")}
@@ -92,34 +94,56 @@ class Auditing:
 
     async def adopt(self) -> bool:
         """Whether books were adopted, where there was reason to. Raises UplinkError or StoreError; then it is still due."""
-        return await self._adopt() if await self._is_due() else False
+        if not await self._is_due():
+            return False
+        adopted = None
+        while adopted is None:
+            adopted = await self._adopt()
+        return adopted
 
     async def _is_due(self) -> bool:
         if await self._in_store(adoption.is_due, self._store):
             return True
         told_s = await self._in_store(self._store.noted, adoption.TOLD)
-        statuses = await self._ask(self._uplink.read, "gateway_status", told_s + 1, self._now_s() + DAY_S)
+        statuses = await self._ask(self._uplink.read, "gateway_status", told_s + 1, max(self._now_s(), told_s) + DAY_S)
         if not await self._in_store(adoption.is_older, self._store, self._gateway, statuses):
             return False
         _log.warning("the store is older than what it published", action="what the server has is adopted")
         await self._in_store(adoption.begin_generation, self._store)
         return True
 
-    async def _adopt(self) -> bool:
+    async def _adopt(self) -> bool | None:
+        """Whether books were adopted; None where the store was made anew meanwhile."""
         has_streams = bool(await self._in_store(self._store.streams))
+        await self._in_store(adoption.begin, self._store)
         taken: Counter[str] = Counter()
+        losses: list[Row] = []
         now_s = self._now_s()
+        newest_s = max(now_s, await self._newest_status(now_s))
         for measurement, fields in books.FIELDS.items():
-            span = (now_s - KEEP_S, now_s + DAY_S)
+            span = (now_s - KEEP_S, newest_s + DAY_S)
             found: Tallies = await self._ask(self._uplink.tally, measurement, fields, *span)
             ours = [hour_s for tags, hour_s in found if dict(tags).get("node") in self._nodes]
             for start_s in sorted({hour_s // PORTION_S * PORTION_S for hour_s in ours}):
                 rows = await self._ask(self._uplink.read, measurement, start_s, start_s + PORTION_S)
-                taken[measurement] += await self._in_store(adoption.take, self._store, measurement, rows, self._nodes, now_s)
-        await self._in_store(adoption.finish, self._store, now_s)
+                if measurement == "losses":
+                    losses += rows
+                else:
+                    taken[measurement] += await self._in_store(adoption.take, self._store, measurement, rows, self._nodes, now_s)
+        if not await self._in_store(adoption.finish, self._store, losses, self._nodes, newest_s):
+            return None
         if taken:
-            _log.info("books adopted from the server", **taken)
-        return has_streams or taken.total() > 0
+            _log.info("books adopted from the server", **taken, losses=len(losses))
+        return has_streams or taken.total() + len(losses) > 0
+
+    async def _newest_status(self, now_s: int) -> int:
+        """When this gateway has told its state last, by a clock that was ahead of ours; 0 where it never was. A machine without a
+        clock of its own goes on from where it was switched off."""
+        newest_s = 0
+        for start_s in range(now_s, now_s + BEHIND_S, STEP_S):
+            rows = await self._ask(self._uplink.read, "gateway_status", start_s, start_s + STEP_S)
+            newest_s = max([newest_s, *(row.time_s for row in rows if row.tags.get("gateway") == self._gateway)])
+        return newest_s
 
     # -- again and again
 

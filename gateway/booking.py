@@ -4,8 +4,9 @@ Theory of operation
     book     a lock is held from a decision of the session to the end of its commit, so that no other decision builds on
              what is not on the disk yet. Windows take what the commit has changed, and sending is woken.
     refused  if the disk does not take it, the session is built anew from the store: it knows what is committed and no more.
-    damage   whoever meets it, the store remembers. Before the next decision a new store is made of what is whole, session and
-             windows are built from that, and `is_renewed` says that what the server has must be asked for again.
+    damage   whoever meets it, the store remembers. Instead of the next decision a new store is made of what is whole, session and
+             windows are built from that, and `is_renewed` says that what the server has must be asked for again. What was
+             heard is dropped: nodes say it again.
 A disk that cannot be read is asked again every few seconds, for ever: without it there is nothing to decide on.
 """
 
@@ -33,14 +34,19 @@ _log = structlog.get_logger("gateway")
 
 
 class Booking:
-    """`recall` what the store knows before anything else. `wake` is called when something may wait to be sent."""
+    """`recall` what the store knows before anything else. `wake` is called when something may wait to be sent, `renewed` when the
+    store was made anew."""
 
-    def __init__(self, store: Store, rules: Rules, now_s: Callable[[], int], in_store: InStore, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, now_s: Callable[[], int], in_store: InStore, wake: Callable[[], None],
+        renewed: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._store = store
         self._rules = rules
         self._now_s = now_s
         self._in_store = in_store
         self._wake = wake
+        self._renewed = renewed
         self._session = Session(rules)
         self._windows = Pipeline()
         self._lock = asyncio.Lock()
@@ -51,6 +57,7 @@ class Booking:
         async with self._lock:
             if self._store.is_damaged:  # whoever has met it
                 await self._recall()
+                return []
             effects = decide(self._session)
             try:
                 await self._commit(effects)
@@ -103,6 +110,7 @@ class Booking:
                 if self._store.is_damaged:
                     say_healed(await self._in_store(healing.heal, self._store, self._now_s()))
                     self.is_renewed.set()
+                    self._renewed()
                     with_windows = True
                 if with_windows:
                     await self._rebuild_windows()

@@ -3,9 +3,9 @@
 Theory of operation
     A server's answer and the books are two sums over the same hour. The books' sum is taken before the server is asked and again
     when its answer is there: where the two differ, or something waits, the hour is at work, and judged in the next round.
-    Equal sums settle the hour: everything sent in it is audited. Where they differ, the points of that hour are compared one
-    by one: what is there is audited, so that a dead letter or a point of somebody else holds up nobody, and what the server
-    lacks waits to be sent again, as it is then.
+    Equal sums settle the hour: everything sent in it is audited. Where they differ, or some were refused or withheld (of which the
+    server may have an older revision), the points of that hour are compared one by one: what is there is audited, so that a dead
+    letter or a point of somebody else holds up nobody, and what the server lacks waits to be sent again, as it is then.
     The ledger says for each hour where its people are: delivered = audited, unaudited = sent and not read back, held = waiting
     or refused, suppressed = not to be published. Their sum is counted.
 """
@@ -34,17 +34,20 @@ FIELDS = {
 }
 _COLUMNS = {"passages": ("bins", ("ab", "ba", "rev")), "climate": ("climate", ("n", "rev"))}
 _ON_SERVER = f"state IN ({SENT}, {AUDITED})"
+_APART = f"state IN ({DEAD}, {SUPPRESSED})"
 
 Key = tuple[Tags, int]  # a series and the UTC start of an hour
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One series in one hour: what a server should have of it, how much waits, how much was sent and not read back."""
+    """One series in one hour: what a server should have of it, how much waits, was sent and not read back, was refused or
+    withheld."""
 
     tally: Tally
     waiting: int
     unaudited: int
+    apart: int
 
 
 def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key, Book]:
@@ -55,14 +58,15 @@ def tally(store: Store, measurement: str, start_s: int, end_s: int) -> dict[Key,
     sums = ", ".join(f"sum(({_ON_SERVER}) * {column})" for column in columns)
     rows = store.read(
         f"SELECT site, node, sensor, start / {HOUR_S} * {HOUR_S} AS hour, sum(state = {QUEUED}), sum(state = {SENT}), "
-        f"sum({_ON_SERVER}), {sums} FROM {table} JOIN series ON id = series WHERE start >= ? AND start < ? GROUP BY series, hour",
+        f"sum({_APART}), sum({_ON_SERVER}), {sums} FROM {table} JOIN series ON id = series WHERE start >= ? AND start < ? "
+        "GROUP BY series, hour",
         (start_s, end_s),
     )
     names = FIELDS[measurement]
     books: dict[Key, Book] = {}
-    for site, node, sensor, hour, waiting, unaudited, points, *found in rows:
+    for site, node, sensor, hour, waiting, unaudited, apart, points, *found in rows:
         sums_ = dict(zip(names, found, strict=True))
-        books[_tags(measurement, (site, node, sensor)), hour] = Book(Tally(points, sums_), waiting, unaudited)
+        books[_tags(measurement, (site, node, sensor)), hour] = Book(Tally(points, sums_), waiting, unaudited, apart)
     return books
 
 
@@ -88,12 +92,13 @@ def _tally_of_facts(store: Store, measurement: str, start_s: int, end_s: int) ->
     query = "SELECT tags, time, fields, state FROM facts WHERE measurement = ? AND time >= ? AND time < ?"
     for tags, time_s, text, state in store.read(query, (measurement, start_s, end_s)):
         key = (tags_of(json.loads(tags)), time_s // HOUR_S * HOUR_S)
-        book = books.get(key) or Book(Tally(0, dict.fromkeys(names, 0)), 0, 0)
+        book = books.get(key) or Book(Tally(0, dict.fromkeys(names, 0)), 0, 0, 0)
         if state in (SENT, AUDITED):
             fields = json.loads(text)
             sums = {name: book.tally.sums[name] + fields[name] for name in names}
             book = replace(book, tally=Tally(book.tally.points + 1, sums))
-        books[key] = replace(book, waiting=book.waiting + (state == QUEUED), unaudited=book.unaudited + (state == SENT))
+        waiting, unaudited, apart = state == QUEUED, state == SENT, state in (DEAD, SUPPRESSED)
+        books[key] = Book(book.tally, book.waiting + waiting, book.unaudited + unaudited, book.apart + apart)
     return books
 
 
@@ -111,7 +116,8 @@ def settle(
         for key, book in now.items():
             if book.waiting or before.get(key) != book:
                 continue
-            if book.tally == server.get(key, Tally(0, dict.fromkeys(FIELDS[measurement], 0))):
+            is_equal = book.tally == server.get(key, Tally(0, dict.fromkeys(FIELDS[measurement], 0)))
+            if is_equal and not (book.apart and book.tally.points):
                 audited += book.unaudited
                 if book.unaudited:
                     _mark(store, measurement, key, span)

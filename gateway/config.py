@@ -47,6 +47,8 @@ class _Section(BaseModel):
 
 
 def _path(value: object) -> object:
+    if value == "":
+        raise _mistake("path_type")
     return Path(value) if isinstance(value, str) else value
 
 
@@ -234,7 +236,10 @@ class Config(_Section):
     def check_secrets(self) -> None:
         """ConfigError with a problem for each secret that cannot be read."""
         problems: list[Say] = []
-        for read in (self.uplink.read_password, self.uplink.read_token, self.uplink.read_read_token):
+        reads = [self.uplink.read_password, self.uplink.read_token]
+        if self.uplink.read_token_file != self.uplink.token_file:
+            reads.append(self.uplink.read_read_token)
+        for read in reads:
             try:
                 read()
             except ConfigError as error:
@@ -271,7 +276,7 @@ def parse(text: str, source: str, environment: Mapping[str, str]) -> Config:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([mistakes.at(source, Say("config.not-toml", {"found": error}))]) from error
+        raise ConfigError([mistakes.at(source, mistakes.not_toml(text, str(error)))]) from error
     problems, said_by = _override(raw, environment)
     problems += [mistakes.at(source, problem) for problem in (*mistakes.dangling_sites(raw), *mistakes.half_pairs(raw))]
     try:

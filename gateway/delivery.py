@@ -94,6 +94,8 @@ class BatchSize:
         if stopped is None:
             self._broken_off = 0
             self.points = min(self._most, self.points * 2)
+        elif stopped.outcome is Outcome.HOLD:  # nothing of it was taken; of more lines, some may be
+            self.points = min(self._most, self.points * 2)
         elif stopped.may_be_size:
             self._broken_off += 1
             if self._broken_off % 2 == 0:

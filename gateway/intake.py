@@ -70,7 +70,8 @@ class Intake:
             if any(moments.has_time(received) for received in batch):  # of what has none nothing is accepted
                 await self.may_accept.wait()
             effects = await self._take(batch)
-            if any(isinstance(effect, Accept) and _is_fresh(effect) for effect in effects):
+            accepted = [effect for effect in effects if isinstance(effect, Accept)]
+            if accepted and all(_is_fresh(effect) for effect in accepted):
                 await asyncio.sleep(COMPANY_S)
 
     async def take_rest(self) -> None:

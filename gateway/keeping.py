@@ -57,8 +57,10 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
     """Drops what was settled long ago, and received records that are older than `received_s`."""
     settled_before = f"< ? AND state != {QUEUED}"
     with store.transaction() as database:
-        for table, moment in (("bins", "start"), ("climate", "start"), ("facts", "time")):
-            database.execute(f"DELETE FROM {table} WHERE {moment} {settled_before}", (now_s - KEEP_S,))
+        # A node that comes back may go on in its newest minute.
+        not_newest = "AND start NOT IN (SELECT last_bin FROM streams)"
+        for table, moment, spared in (("bins", "start", not_newest), ("climate", "start", not_newest), ("facts", "time", "")):
+            database.execute(f"DELETE FROM {table} WHERE {moment} {settled_before} {spared}", (now_s - KEEP_S,))
         before_s = now_s - STATUS_S
         database.execute(f"DELETE FROM facts WHERE time {settled_before} AND measurement IN {_HEALTH}", (before_s,))
         waiting = f"FROM facts WHERE time < ?1 AND state = {QUEUED} AND measurement IN {_HEALTH}"

@@ -19,6 +19,17 @@ def at(source: str | Say, problem: Say) -> Say:
     return Say("config.at", {"source": source, "problem": problem})
 
 
+def not_toml(text: str, complaint: str) -> Say:
+    """What TOML's reader has found wrong with a text: where, and what stands there, but for a value, which may be a secret."""
+    place = re.search(r"at line (\d+)", complaint)  # else it is the end
+    lines = text.rstrip().splitlines() or [""]
+    line = min(int(place[1]), len(lines)) if place else len(lines)
+    key, is_pair, _ = lines[line - 1].partition("=")
+    found = f"{key.strip()} = ..." if is_pair else key.strip()
+    is_double = "twice" in complaint or "overwrite" in complaint
+    return Say("config.toml-twice" if is_double else "config.not-toml", {"line": line, "found": repr(found)})
+
+
 def explain(model: type[BaseModel], source: str | Say, detail: Any) -> Say:
     """One of pydantic's error details. `model` is the root of what was checked."""
     where = [str(part) for part in detail["loc"] if part != "[key]"]

@@ -152,6 +152,13 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Reckoned:
+    """A node has delivered again all that it holds of the time in which another store kept the books."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Goes back to the node once everything before it is committed."""
 
@@ -177,7 +184,7 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Reply | GiveTime | Note
+Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Reckoned | Reply | GiveTime | Note
 
 
 # -- what is kept and what goes out
@@ -205,7 +212,8 @@ class Moment(NamedTuple):
 @dataclass(slots=True)
 class Stream:
     """What is known of one (node, incarnation). `last_bin` and `last_boot` are of its newest accepted record. Up to the
-    record `adopted` another store has kept the books, of which only the bins are known (0: there was none)."""
+    record `adopted` another store has kept the books, of which only the bins are known (0: there was none); `missing` are the
+    minutes between them, (start, end) of each run, of which that store may have acknowledged records and sent nothing."""
 
     node: int
     incarnation: int
@@ -214,6 +222,7 @@ class Stream:
     last_boot: int = -1
     passport: Passport | None = None
     adopted: int = 0
+    missing: list[tuple[int, int]] = field(default_factory=list)
     boots: dict[int, BootState] = field(default_factory=dict)
     told_time_ms: int = 0
     told_status_s: int = 0

@@ -7,7 +7,8 @@ Theory of operation
     those people get the minute in which they were told. What they did not tell is bounded: a node closes a minute after 60 s,
     so at most the rest of that minute was counted unseen, and no longer than until the next boot began. A boot of which nothing
     was heard can have hidden one minute.
-    Minutes without a record are a gap, whatever was the reason.
+    Minutes without a record are a gap, whatever was the reason. What another store had acknowledged and not sent is known to be
+    gone once the node has delivered again all that it holds of that time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gateway.model import (
     Loss,
     Note,
     Received,
+    Reckoned,
     Salvage,
     Stream,
     node_name,
@@ -63,6 +65,10 @@ def prove(
         now_s = received.received_ms // 1000
         until_s = max(silence.start_s, min(place.bin_start, now_s))
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
+    for old in olds:
+        stream.missing, old.missing = [*stream.missing, *old.missing], []
+    if stream.missing:
+        effects += _unsent(stream, record, place)
     if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
     before = max(olds, key=known_until, default=stream)
@@ -73,8 +79,12 @@ def prove(
         effects += _settle(old, last, place, "wiped", received)
     effects += _settle(stream, ended, place, "power_cut", received)
     if missing:
-        people = missing if stream.watermark >= stream.adopted else -1  # some of them the other store may have counted
-        effects.append(Loss(place.site, stream.node, "given_up", stream.last_bin or place.bin_start, people, missing))
+        at_s = stream.last_bin or place.bin_start
+        if stream.watermark >= stream.adopted:
+            effects.append(Loss(place.site, stream.node, "given_up", at_s, missing, missing))
+        else:  # some of them the other store may have counted
+            most = place.people_in(max(PERIOD_S, received.received_ms // 1000 - at_s))
+            effects.append(Loss(place.site, stream.node, "given_up", at_s, -1, min(missing, most)))
     salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
     missed = gaps(stream, before, last_bin, record, place, salvaged)
     if before.last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
@@ -85,6 +95,24 @@ def prove(
     effects += missed
     losses = [effect for effect in effects if isinstance(effect, Loss)]
     return [*effects, *(_note(loss) for loss in losses)]
+
+
+def _unsent(stream: Stream, record: streetwire.Record, place: Place) -> list[Effect]:
+    """Minutes that another store had acknowledged and not sent, and the node holds no longer: known with the last record of them,
+    or the first behind it."""
+    stream.missing = [part for run in stream.missing for part in _without_minute(run, place.bin_start)]
+    if record.seq < stream.adopted:
+        return []
+    gaps = [Gap(place.site_at(start_s), stream.node, "given_up", start_s, end_s, place.people_in(end_s - start_s))
+            for start_s, end_s in stream.missing]  # fmt: skip
+    stream.missing = []
+    return [*gaps, Reckoned(stream.node)]
+
+
+def _without_minute(run: tuple[int, int], minute_s: int) -> list[tuple[int, int]]:
+    if not run[0] <= minute_s < run[1]:
+        return [run]
+    return [part for part in ((run[0], minute_s), (minute_s + PERIOD_S, run[1])) if part[0] < part[1]]
 
 
 def _has_time(stream: Stream, record: streetwire.Record, received: Received) -> bool:
@@ -124,11 +152,11 @@ def _is_over(
     steady clock where that knows both, since the other may have been set between."""
     if not state.epoch_ms:
         return False
-    if _last_known(state) > received.received_ms // 1000 + MARGIN_S:
-        return True  # the clock went back, and proves nothing
     ended, began = old.moments.get(state.boot), stream.moments.get(record.boot)
     if ended is not None and began is not None:
         return ended.epoch_ms // 1000 + _uptime_s(state) <= began.epoch_ms // 1000 + record.uptime_end_s + MARGIN_S
+    if _last_known(state) > received.received_ms // 1000 + MARGIN_S:
+        return True  # the clock went back, and proves nothing
     return _last_known(state) <= place.bin_start + PERIOD_S + MARGIN_S
 
 
@@ -159,8 +187,7 @@ def _note(loss: Loss) -> Note:
 def hole(stream: Stream, record: streetwire.Record) -> tuple[int, int] | None:
     """People of records before this one in its boot that are gone, per direction; None where totals went back: no node's do."""
     known = stream.boots.get(record.boot)
-    is_next = record.seq == stream.adopted + 1
-    if stream.watermark < stream.adopted < record.seq and (is_next or not (known and known.end_uptime_s)):
+    if stream.watermark < stream.adopted == record.seq - 1:
         return 0, 0  # another store has kept the books so far: the totals begin here
     before_ab, before_ba = (known.total_ab, known.total_ba) if known else (0, 0)
     ab = (record.total_ab - record.d_ab - before_ab) % TOTALS

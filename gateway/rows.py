@@ -26,6 +26,7 @@ class Rows(Database):
     def _learn_series(self) -> None:
         self._series: dict[Series, int] = {}
         self._series_of: dict[int, Series] = {}
+        self._of_node: dict[str, list[Series]] = {}
         for row in self.read("SELECT id, site, node, sensor, crc FROM series"):
             id_, *names, _ = self.whole(row)
             self._know(Series(*names), id_)
@@ -40,6 +41,10 @@ class Rows(Database):
         if id_ not in self._series_of:
             raise self.broken(f"series {id_}")
         return self._series_of[id_]
+
+    def series_of_node(self, name: str) -> list[Series]:
+        """All that a node has counted as so far: more than one where its sensor or its site has changed."""
+        return self._of_node.get(name, [])
 
     def count_bin(self, series: Series, start_s: int) -> CountBin | None:
         rows = self.read(f"{_BIN} WHERE start = ? AND series = ?", (start_s, self._series.get(series, -1)))
@@ -65,7 +70,35 @@ class Rows(Database):
         """All count bins that begin at or after `start_s` and before `end_s`, oldest first."""
         return [self._count_bin(row) for row in self.read(f"{_BIN} WHERE start >= ? AND start < ?", (start_s, end_s))]
 
+    def missing_minutes(self, node: str) -> list[tuple[int, int]]:
+        """Where records are missing between the minutes of a node that are there, and no gap says so: (start, end) of each run, the
+        oldest first. Bins name their newest record, so minutes that no record has are told apart."""
+        of_node = "bins JOIN series ON id = series WHERE node = ?"
+        bins = self.read(f"SELECT start, start + period_s, incarnation, seq FROM {of_node} ORDER BY start", (node,))
+        gaps: list[tuple[int, int, int, int]] = []
+        for tags, start_s, text in self.read("SELECT tags, time, fields FROM facts WHERE measurement = 'gaps'"):
+            about = json.loads(tags)
+            if about["node"] == node and about["reason"] != "silent":  # which only says that nothing was heard
+                gaps.append((start_s, json.loads(text)["until"], -1, -1))
+        found: list[tuple[int, int]] = []
+        since_last_bin: list[tuple[int, int]] = []
+        before = (-1, -1)
+        known_until_s = bins[0][0] if bins else 0
+        for start_s, end_s, *mark in sorted([*bins, *gaps]):
+            if start_s > known_until_s:
+                since_last_bin.append((known_until_s, start_s))
+            known_until_s = max(known_until_s, end_s)
+            if mark[0] >= 0:
+                is_next = mark[0] == before[0] and mark[1] <= before[1] + 1
+                found += [] if is_next else since_last_bin
+                since_last_bin, before = [], (mark[0], mark[1])
+        return found
+
     # -- writing
+
+    def drop_bin(self, bin_: CountBin) -> None:
+        """Within a transaction."""
+        self._db.execute("DELETE FROM bins WHERE start = ? AND series = ?", (bin_.start_s, self.series_id(bin_.series)))
 
     def put_bin(self, bin_: CountBin, state: int) -> None:
         """Writes the row as it is. Within a transaction."""
@@ -99,6 +132,7 @@ class Rows(Database):
     def _know(self, series: Series, id_: int) -> None:
         self._series[series] = id_
         self._series_of[id_] = series
+        self._of_node.setdefault(series.node, []).append(series)
 
     def keep_fact(
         self, measurement: str, tags: dict[str, str], time_s: int, fields: dict[str, Any], state: int = QUEUED
@@ -114,6 +148,11 @@ class Rows(Database):
             "ON CONFLICT DO UPDATE SET fields = ?4, rev = ?5, state = ?6, crc = ?7",
             (measurement, key, time_s, text, rev, state, check),
         )
+
+    def is_waiting(self, measurement: str, tags: dict[str, str], time_s: int) -> bool:
+        """Whether there is such a row, and no server is known to have it."""
+        key = (measurement, json.dumps(schema.tags_of(measurement, tags)), time_s, QUEUED)
+        return bool(self.read("SELECT 1 FROM facts WHERE measurement=? AND tags=? AND time=? AND state=?", key))
 
     def fact(self, measurement: str, tags: dict[str, str], time_s: int) -> dict[str, Any] | None:
         """Its fields, None where there is no such row."""

@@ -72,6 +72,7 @@ class Sending:
             try:
                 while pause_s := await self.send_batch():
                     await asyncio.sleep(max(0.0, pause_s))
+                    await self.may_publish.wait()  # a store that was healed meanwhile asks the server first
             except StoreError as error:
                 _log.error("outbox not readable", problem=error.line())
                 await asyncio.sleep(DISK_PAUSE_S)

@@ -69,7 +69,7 @@ class Service:
         self._in_store = StoreThread()
         opened = [open_driver(f"serial:{port}", clock, steady) for port in config.serial.ports]
         self.drivers: dict[str, Driver] = {driver.link: driver for driver in opened}
-        self._booking = Booking(self._store, _rules(config), self._now_s, self._in_store, self._wake)
+        self._booking = Booking(self._store, _rules(config), self._now_s, self._in_store, self._wake, self._renewed)
         self._intake = Intake(self.drivers, self._booking, clock)
         self._publishing = self._open_publishing(jitter) if config.uplink.enabled else None
         self._hosting = Hosting(config, self.now, page_every_s)
@@ -193,6 +193,10 @@ class Service:
     def _wake(self) -> None:
         if self._publishing is not None:
             self._publishing.sending.wake()
+
+    def _renewed(self) -> None:
+        if self._publishing is not None:
+            self._intake.may_accept.clear()  # until the server was asked what it has
 
 
 def _own(folder: Path) -> Ownership:

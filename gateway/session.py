@@ -109,6 +109,7 @@ class Session:
             site = self._rules.site_of(node_name(node), start)
             if node in self._silences or now_s - start <= SILENT_S or site is None:
                 continue
+            start = min([start, *(run[0] for run in stream.missing)])
             gap = Gap(site, node, "silent", start, now_s, -1)
             self._silences[node] = gap
             effects += [gap, Note("warning", "node silent", {"node": node_name(node), "since_s": start})]

@@ -21,12 +21,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, astuple
 from pathlib import Path
 
+from gateway import again
+from gateway.again import Held
 from gateway.model import (
     Q_CLIMATE_IMPLAUSIBLE,
     Q_NODE_RESET,
     Q_THINNED,
-    Q_TIME_HELD,
-    Q_TIME_UNKNOWN,
     Accept,
     BootState,
     ClimateBin,
@@ -35,6 +35,7 @@ from gateway.model import (
     Gap,
     Loss,
     Passport,
+    Reckoned,
     Salvage,
     Series,
     Status,
@@ -48,7 +49,7 @@ from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
 
 QUARTER_S = 900
-NEAR_S = 2 * 86_400  # records that follow each other stand no further apart, or there is no telling
+UNSENT = "unsent "  # note, with a node's name: 1 while minutes of it may be missing that another store had acknowledged
 
 
 class Store(Outbox):
@@ -78,6 +79,8 @@ class Store(Outbox):
                     self._keep_gap(effect)
                 elif isinstance(effect, Loss):
                     self.keep_loss(effect)
+                elif isinstance(effect, Reckoned):
+                    self.put_note(UNSENT + node_name(effect.node), 0)
                 elif isinstance(effect, Status):
                     tags = {"site": effect.site, "node": node_name(effect.node)}
                     self.keep_fact("node_status", tags, effect.at_s, effect.fields)
@@ -103,12 +106,15 @@ class Store(Outbox):
         if effect.count_sensor:
             series = Series(effect.site, name, effect.count_sensor)
             known = self._bin_for(series, effect.bin_start)
-            if self._holds(known, series, effect):
+            held = again.held(self, known, series, effect)
+            if held is not Held.NO:
+                if held is Held.PERHAPS and record.d_ab + record.d_ba:
+                    self.keep_loss(Loss(effect.site, effect.node, "given_up", effect.bin_start, -1, record.d_ab + record.d_ba))
                 return None
             grown = self._grow(
                 known, series, effect.bin_start, record.d_ab, record.d_ba, record.covered_s,
                 effect.q & ~Q_CLIMATE_IMPLAUSIBLE, now_s, (effect.incarnation, record.seq),
-                record.seq if _is_untimed(effect.q) else 0,
+                record.seq if again.is_untimed(effect.q) else 0,
             )  # fmt: skip
         else:
             grown = None
@@ -116,26 +122,6 @@ class Store(Outbox):
         if record.n_climate and is_measured and effect.climate_sensor:
             self._grow_climate(effect, Series(effect.site, name, effect.climate_sensor), now_s)
         return grown
-
-    def _holds(self, known: CountBin | None, series: Series, effect: Accept) -> bool:
-        """Whether this record is in a bin already: of a stream whose books another store has kept, say."""
-        mark = (effect.incarnation, effect.record.seq)
-        if known is not None and known.incarnation == mark[0] and known.seq >= mark[1]:
-            return True
-        if known is not None and not known.incarnation and not known.seq:  # read back from before bins named their records
-            return True
-        if not _is_untimed(effect.q):
-            return False
-        # It got a minute before, whatever the time was then. Bins are made in the order of records: so it is in the bin that names
-        # it as a record without a time of its own, or a later one, if no other bin was made between.
-        of_stream = (self.series_id(series), effect.incarnation, mark[1])
-        query = "SELECT start, untimed FROM bins WHERE series=? AND incarnation=? AND untimed>=? ORDER BY untimed LIMIT 1"
-        found = self.read(query, of_stream)
-        if not found:
-            return False
-        ((start, untimed),) = found
-        between = "SELECT 1 FROM bins WHERE series=? AND incarnation=? AND seq>=? AND seq<? AND start BETWEEN ? AND ? LIMIT 1"
-        return not self.read(between, (*of_stream, untimed, start - NEAR_S, start + NEAR_S))
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()
@@ -260,6 +246,10 @@ class Store(Outbox):
             node, incarnation, boot, state, _ = self.whole(row)
             if (node, incarnation) in streams:
                 streams[node, incarnation].boots[boot] = BootState(node, incarnation, boot, *json.loads(state))
+        newest = {stream.node: stream for stream in sorted(streams.values(), key=lambda stream: stream.last_bin)}
+        for stream in newest.values():
+            if self.noted(UNSENT + node_name(stream.node)):
+                stream.missing = self.missing_minutes(node_name(stream.node))
         return list(streams.values())
 
     def silences(self) -> list[Gap]:
@@ -268,8 +258,3 @@ class Store(Outbox):
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""
         return {node_name(s.node) for s in self.streams() if s.passport is not None and s.passport.is_simulated}
-
-
-def _is_untimed(q: int) -> bool:
-    """Whether a record with these quality bits had no time of its own."""
-    return bool(q & (Q_TIME_HELD | Q_TIME_UNKNOWN))

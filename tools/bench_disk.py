@@ -19,6 +19,7 @@ from gateway.keeping import forget
 from gateway.model import Accept, BootState, Effect, Passport, Status
 from gateway.session import STATUS_EVERY_S
 from gateway.store import Store
+from tools.amount import at_least
 
 T0 = 1_800_000_000
 NODE, INCARNATION = 0x51A000, 0x9A3F_11C2  # as wide as most are
@@ -88,8 +89,8 @@ def run(days: int, nodes: int, folder: Path | None = None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--days", type=int, default=30, help="of the outage")
-    parser.add_argument("--nodes", type=int, default=50)
+    parser.add_argument("--days", type=at_least(1), default=30, help="of the outage")
+    parser.add_argument("--nodes", type=at_least(1), default=50)
     parser.add_argument("--folder", type=Path, help="where to work")
     chosen = parser.parse_args()
     sys.exit(run(chosen.days, chosen.nodes, chosen.folder))

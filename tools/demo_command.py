@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_ENVIRONMENT, EXIT_OK, TrottoirError
 from gateway.words import Say
-from tools.terminal import UsageError, parse_duration, percent, say, shared, show, t
+from tools.terminal import UsageError, decimal, parse_duration, percent, say, shared, show, t
 
 if TYPE_CHECKING:
     from tools.street.demo import Plan
@@ -152,9 +152,11 @@ def summary(result: dict[str, Any]) -> str:
     true, counted, stored = (result[name] for name in ("truth", "counted", "stored"))
     people = sum(true.values())
     error, floor = percent(result["error"], 1, "+"), percent(result["error_floor"])
-    about = {name: result[name] for name in ("wall_s", "interpreter", "server", "seed")}
+    about = {name: result[name] for name in ("interpreter", "server", "seed")}
+    minutes = round(result["simulated_s"] / 60)
+    length = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
     lines = [
-        t("demo.summary-run", hours=f"{result['simulated_s'] / 3600:g}", **about),
+        t("demo.summary-run", length=length, wall_s=decimal(result["wall_s"], 1), **about),
         t("demo.summary-passed", people=people, **true),
         t("demo.summary-counted", people=sum(counted.values()), **counted, error=error, floor=floor),
         t("demo.summary-stored", people=sum(stored.values()), **stored),

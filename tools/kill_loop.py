@@ -25,6 +25,7 @@ from pathlib import Path
 
 from gateway.uplink.base import UplinkError
 from gateway.uplink.influx_v1 import InfluxV1
+from tools.amount import at_least
 from tools.kill.books import Balance, compare
 from tools.kill.faults import FAULTS, LATE_S, Recovery, Scene, until
 from tools.kill.gateway import DATABASE, Gateway
@@ -206,7 +207,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="kill_loop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in FAULTS:
         about = (FAULTS[name].__doc__ or "").splitlines()[0]
-        parser.add_argument(f"--{name}", type=int, default=0, metavar="TIMES", help=about)
+        parser.add_argument(f"--{name}", type=at_least(0), default=0, metavar="TIMES", help=about)
     parser.add_argument("--seed", type=int, default=7, help="of the order and of all that is drawn")
     parser.add_argument("--calm", type=float, default=CALM_S, help="seconds without a fault before and after")
     parser.add_argument("--rate", type=float, default=RATE, help="records a second, of all nodes together")

@@ -6,6 +6,7 @@ the page, so that every picture shows what a user sees.
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import pty
@@ -136,5 +137,6 @@ def _draw(terminal: Terminal, browser: Browser, path: Path) -> Path:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     for path in take(FOLDER, "6h", 600, "13:1"):
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")

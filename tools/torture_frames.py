@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from cobs import cobs
 
 import streetwire
+from tools.amount import at_least
 
 FRAMES_A_STREAM = 2000
 JUDGED_WHOLE = 20
@@ -244,9 +245,9 @@ def _feed(deframer: streetwire.Deframer, stream: bytes, chance: random.Random) -
 def main(words: list[str]) -> int:
     """Runs on every core; the exit code."""
     parser = argparse.ArgumentParser(prog="torture_frames", description="Malformed frames through the wire protocol.")
-    parser.add_argument("--frames", type=int, default=1_000_000, help="how many malformed frames (1000000)")
+    parser.add_argument("--frames", type=at_least(1), default=1_000_000, help="how many malformed frames (1000000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed damages the same (1)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="at once (one for each core)")
+    parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1, help="at once (one for each core)")
     asked = parser.parse_args(words)
     started = time.monotonic()
     share = -(-asked.frames // asked.processes)

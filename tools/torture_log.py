@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from tests.real_parts import find_micropython
+from tools.amount import at_least
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_TESTS = ROOT / "tests" / "node"
@@ -45,7 +46,7 @@ def torture(interpreter: str, first: int, cases: int) -> dict[str, int]:
 def main(words: list[str]) -> int:
     """The exit code: 0 if every case held, 1 if one did not."""
     parser = argparse.ArgumentParser(prog="tools.torture_log", description="The node's record log under torture.")
-    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--cases", type=at_least(1), default=100_000)
     parser.add_argument("--interpreter", choices=("cpython", "micropython"), default="cpython")
     parser.add_argument("--seed", type=int, default=0, help="the number of the first case (0)")
     wish = parser.parse_args(words)

@@ -27,6 +27,7 @@ from gateway.healing import heal, open_store
 from gateway.model import Accept, Effect, Gap, Passport, Series, Status
 from gateway.store import SENT, Store
 from gateway.tables import PAGE_B
+from tools.amount import at_least
 
 T0 = 1_800_000_000
 NODE, INCARNATION = 0x51A000, 0x9A3F_11C2
@@ -45,7 +46,7 @@ def snapshot(store: Store) -> dict[Key, Values]:
     found: dict[Key, Values] = {}
     for bin_ in store.count_bins_since(0):
         found["bins", *_names(bin_.series), str(bin_.start_s)] = (
-            bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev, bin_.incarnation, bin_.seq,
+            bin_.period_s, bin_.ab, bin_.ba, bin_.covered_s, bin_.q, bin_.rev, bin_.incarnation, bin_.seq, bin_.untimed,
         )  # fmt: skip
     for climate in store.climate_since(0, 1 << 62):
         values = (climate.temperature_centi_sum, climate.humidity_half_sum, climate.n, climate.q, climate.rev)
@@ -257,7 +258,7 @@ def _read(store: Store) -> dict[Key, Values]:
 def main(words: list[str] | None = None) -> int:
     """Exit code 1 if any case has a complaint; one JSON document on stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--cases", type=at_least(1), default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where to work; a folder in memory is faster")
     chosen = parser.parse_args(words)

@@ -40,9 +40,10 @@ def _coercion(error: exceptions.CoercionError, option: str) -> Say:
     choices = [choice for choice in getattr(error.target_type, "__args__", ()) if isinstance(choice, str)]
     if choices:
         return Say("usage.choice", {"option": option, "found": found, "expected": ", ".join(choices)})
-    kind = _KINDS.get(error.target_type)
-    if kind is not None:
-        return Say(kind, {"option": option, "found": found})
+    wanted = (error.target_type, *getattr(error.target_type, "__args__", ()))  # itself, or one of several
+    kinds = [_KINDS[kind] for kind in wanted if kind in _KINDS]
+    if kinds:
+        return Say(kinds[0], {"option": option, "found": found})
     return Say("usage.other", {"found": str(error).strip()})
 
 

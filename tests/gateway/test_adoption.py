@@ -197,6 +197,23 @@ def test_a_record_without_a_time_of_its_own_whose_minute_never_arrived_is_counte
     assert server.counts() == before
 
 
+def test_a_record_from_the_future_that_was_placed_by_its_uptime_is_known_again(server):
+    first = Generation(server)
+    first.adopt()
+    ahead = minute(1, T0 + 86_400, 7, total=(7, 0), uptime_end_s=60)
+    first.hear(hello(uptime_s=120), ahead)
+    first.office.now_s += 3700  # it has been refused for an hour
+    first.hear(ahead)
+    first.send()
+    before = server.counts()
+    assert sum(ab for ab, _ in before.values()) == 7
+    second = Generation(server, now_s=LATER + 2 * 86_400)
+    second.adopt()
+    second.hear(hello(uptime_s=120), ahead)
+    second.send()
+    assert server.counts() == before
+
+
 def test_a_node_that_was_wiped_meanwhile_counts_on(server):
     publish(server, *records(1, 30))
     before = server.counts()

@@ -158,7 +158,9 @@ def test_where_a_node_was_at_a_moment(node, moment, site):
         (MOVED + "site = 'bahnhof'", "placements.0.valid_from: missing"),
         ("gateway = 3", "gateway: found 3"),
         ("[[sites]]\nx = 1", "sites"),
-        ("[gateway\n", "not TOML"),
+        ("[gateway\n", "found '[gateway' in line 1, expected TOML"),
+        ('[gateway]\nid = "a"\nid = "b"\n', "found 'id = ...' in line 3, which stands"),
+        ('[gateway]\nstate_dir = ""\n', "gateway.state_dir: found ''"),
     ],
 )
 def test_each_rule_names_file_key_value_and_what_was_expected(text, named):

@@ -315,3 +315,11 @@ def test_a_server_that_closes_on_what_is_too_large_gets_everything_in_the_end():
             left -= batch
         size.take(None if batch <= largest else RESET)
         assert rounds < 200
+
+
+def test_where_nothing_of_a_small_batch_was_taken_more_lines_join():
+    size = BatchSize(500)
+    size.points = 1
+    for expected in (2, 4, 8):
+        size.take(Answer(Outcome.HOLD, "400 refused", status=400))
+        assert size.points == expected

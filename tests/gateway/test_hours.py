@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import books
@@ -86,6 +86,8 @@ def test_what_is_audited_is_on_the_server(found):
 
 
 @given(bins)
+@example([(0, SERIES, 2, 1, 0, SENT, LACKING), (1, SERIES, 4, 2, 1, DEAD, OLD)])  # what is there looks like what is not
+@example([(0, SERIES, 2, 1, 0, SENT, LACKING), (1, SERIES, 4, 2, 1, SUPPRESSED, OLD)])
 def test_after_settling_and_mending_every_point_of_an_idle_hour_has_its_true_state(found):
     store, server, how = drawn(found)
     waiting = {(series, start_s // HOUR_S) for (series, start_s), (state, _) in how.items() if state == QUEUED}

@@ -201,18 +201,22 @@ class Desk:
         return [Accept(NODE, INCARNATION, record, "bahnhof", record.bin_start, "radar", "", 0, received.received_ms)]
 
 
-async def taken(bin_start: int, came_s: int) -> list[int]:
-    """Sizes of the commits where one record comes, and forty-nine more as soon as that is booked."""
+async def taken(bin_start: int, came_s: int, *before: int) -> list[int]:
+    """Sizes of the commits where one record comes (with others of minutes `before`), and more as soon as that is booked; fifty in
+    all."""
     books = Books()
     taking = intake.Intake({}, books, Clock(came_s))
     taking.may_accept.set()
-    task = asyncio.create_task(taking.run())
-    for node in range(50):
-        await taking.put(Received(minute(1, bin_start, 1, node=node + 1).encode(), "serial:test", came_s * 1000))
-        await until(lambda: books.commits)
+    task = None
+    for node, start in enumerate([*before, *[bin_start] * (50 - len(before))], 1):
+        await taking.put(Received(minute(1, start, 1, node=node).encode(), "serial:test", came_s * 1000))
+        if node > len(before):
+            task = task or asyncio.create_task(taking.run())
+            await until(lambda: books.commits)
     try:
         await until(lambda: sum(books.commits) == 50)
     finally:
+        assert task is not None
         task.cancel()
     return books.commits
 
@@ -220,6 +224,11 @@ async def taken(bin_start: int, came_s: int) -> list[int]:
 def test_fifty_nodes_that_close_their_minute_cost_two_commits(monkeypatch):
     monkeypatch.setattr(intake, "COMPANY_S", 0.05)
     assert asyncio.run(taken(T0, T0 + 61)) == [1, 49]
+
+
+def test_a_backlog_waits_for_nobody_though_a_fresh_record_is_in_it(monkeypatch):
+    monkeypatch.setattr(intake, "COMPANY_S", 3600)
+    assert sum(asyncio.run(taken(T0, T0 + 61, T0 - 3600))) == 50
 
 
 def test_a_backlog_waits_for_no_company(monkeypatch):

@@ -171,10 +171,11 @@ def test_a_log_that_was_wiped_before_the_clock_was_set_is_still_a_predecessor(de
     assert losses(effects) == [("wiped", -1, A_MINUTE)]
 
 
-def test_a_rival_is_no_predecessor_though_the_clock_was_set_forward_between(desk):
+@pytest.mark.parametrize("step_s", [4500, -4500])
+def test_a_rival_is_no_predecessor_though_the_clock_was_set_between(desk, step_s):
     desk.hear(live(1, 300, 5, covered_s=30), T0 + 300, steady_s=300)
-    desk.hear(hello(uptime_s=500, incarnation=NEW), T0 + 5000, steady_s=500)
-    effects = desk.hear(minute(1, T0 + 4500, uptime_end_s=60, incarnation=NEW), T0 + 5001, steady_s=501)
+    desk.hear(hello(uptime_s=500, incarnation=NEW), T0 + 500 + step_s, steady_s=500)
+    effects = desk.hear(minute(1, T0 + step_s // 60 * 60, uptime_end_s=60, incarnation=NEW), T0 + 501 + step_s, steady_s=501)
     assert losses(effects) == []
 
 
@@ -241,6 +242,12 @@ def test_what_a_node_gave_up_behind_the_books_of_the_other_store_is_bounded_by_a
         desk = adopted(10, watermark=5, last_boot=3, boots=dict(known))
         effects = desk.hear(minute(seq, T0 + 1200, 1, previous=0, boot=3, total=(131, 0)), T0 + 1261)
         assert losses(effects) == flagged
+
+
+def test_of_a_boot_whose_totals_are_not_known_no_more_is_missing_than_can_have_passed():
+    for people, flagged in ((90, [("given_up", -1, 89)]), (90_000, [("given_up", -1, RATE * 661 // 60)])):
+        desk = adopted(10)
+        assert losses(desk.hear(minute(20, T0 + 1200, 1, previous=0, boot=3, total=(people, 0)), T0 + 1261)) == flagged
 
 
 def test_a_record_whose_hour_has_not_come_is_taken_where_another_store_has_taken_it():

@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from gateway import audits, publishing, wishes
+from gateway.errors import StoreDamaged
 from gateway.store import AUDITED
 from gateway.uplink.influx_v1 import InfluxV1
 from tests.gateway.gateways import Clock, Gateway, acked
@@ -92,6 +93,30 @@ def test_a_new_store_accepts_nothing_while_the_server_is_away_until_its_patience
             assert server.batches == 0, "nothing is published before the server has been read"
             server.before = lambda _question: None
             await until(lambda: len(server.counts()) == 3)
+
+    run(scenario())
+
+
+def test_a_store_that_was_damaged_while_it_ran_accepts_nothing_before_the_server_was_asked(tmp_path, line):
+    server = MemoryServer()
+
+    async def scenario():
+        gateway = gateway_on(tmp_path, line, server)
+        async with gateway:
+            await heard_and_sent(gateway, line, hello(), *records(1, 3))
+            server.before = away()
+            await gateway.in_store(lambda store: store.read("UPDATE bins SET ab = 99 WHERE start = ?", (T0,)))
+            with pytest.raises(StoreDamaged):  # whoever looks
+                await gateway.in_store(lambda store: store.count_bins_since(0))
+            line.say(*records(1, 4))
+            asked = len(server.questions)
+            await until(lambda: len(server.questions) > asked)  # it was made anew
+            line.say(*records(1, 4))
+            await until(lambda: len(server.questions) > asked + 4)
+            assert gateway.rows("SELECT max(watermark) FROM streams") == [(0,)]
+            server.before = lambda _question: None
+            await acked(line, 4)
+            await until(lambda: counts(server) == {T0 + 60 * n: 2 for n in range(4)})
 
     run(scenario())
 

@@ -63,3 +63,25 @@ def test_trouble_that_comes_back_after_a_success_is_said_at_once(office, said):
         try_at(office, seq, answer)
         office.store.commit([accept(seq, T0 + 60 * seq)], T0)
     assert said == [("warning", "away")] * 2
+
+
+def test_what_may_be_published_no_longer_is_not_sent_though_a_batch_has_just_failed(office):
+    sending_ = office.sending
+    tried = []
+
+    def answer():
+        tried.append(1)
+        sending_.may_publish.clear()  # as when a store was healed meanwhile
+        return Answer(Outcome.RETRY, "away", status=503)
+
+    async def scenario():
+        sending_.may_publish.set()
+        sending_.wake()
+        task = asyncio.create_task(sending_.run())
+        await asyncio.sleep(0.05)
+        assert tried == [1]
+        task.cancel()
+
+    office.server.answers = answer
+    sending_._pause_after = lambda _stopped: -1.0
+    asyncio.run(scenario())
