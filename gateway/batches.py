@@ -10,16 +10,13 @@ import cython
 
 from gateway.cells import total
 from gateway.checked import COUNT
-from gateway.panes import Panes, check
+from gateway.panes import Panes, Ring, check
 
 if cython.compiled or TYPE_CHECKING:
     from cython.cimports.gateway import native  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     from gateway.cells import Column
-
-
-BLOCK = 16  # records
 
 
 class Batch(NamedTuple):
@@ -46,6 +43,8 @@ def _start(cells: Any) -> Any:
 
 
 def _check_grid(panes: Panes, records: int, starts: Any) -> None:
+    if cython.compiled and native.all_exact(starts, records, panes.inverse, panes.shift, panes.last):
+        return
     for n in range(records):
         panes.pane_at("pane_starts", starts[n])
 
@@ -67,21 +66,42 @@ def _set_all(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: 
 
 
 def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: Any, covered: Any) -> Batch:
-    """`_set_all` where no number has upper bits."""
-    ring, rejected, late = panes.ring, 0, 0
-    too_late, future = array("q"), array("q")
-    for start in range(0, records, BLOCK):
-        stop = min(start + BLOCK, records)
+    """`_set_all` where no number has upper bits: all that `Panes.put` does, in one place, and without asking what was there
+    before, which no processor can guess."""
+    ring, bands, changes, width, open_pane = panes.ring, panes.bands, panes.changes, panes.ring.width, panes.ring.open
+    cells, used, sums, of_age, first, last = ring.cells, ring.used, bands.sums, bands.of_age, changes.first, changes.last
+    too_late, future, rejected, late = array("q"), array("q"), 0, 0
+    for n in range(records):
+        if cython.compiled and not n & 15:
+            _fetch(panes, n, min(n + 16, records), series, starts)
+        i, age = series[n], open_pane - _pane(panes, starts[n])
+        if age < 0 or age >= ring.rows:
+            (future if age < 0 else too_late).append(n)
+            rejected += 1
+            continue
+        row = _row(ring, age)
+        at, new = 5 * (row * width + i), ab[n] | ba[n] << 16 | covered[n] << 32
+        old = native.load(cells + at) if cython.compiled else int.from_bytes(cells[at : at + 5], "little")
+        late += age > 0
+        if new == old:
+            continue
         if cython.compiled:
-            _fetch(panes, start, stop, series, starts)
-        for n in range(start, stop):
-            age = ring.open - _pane(panes, starts[n])
-            if 0 <= age < ring.rows:
-                late += age > 0
-                _set_cell(panes, series[n], age, ab[n], ba[n], covered[n])
-            else:
-                rejected += 1
-                (future if age < 0 else too_late).append(n)
+            native.store(cells + at, new)
+        else:
+            cells[at : at + 5] = new.to_bytes(5, "little")
+        used[row] = 1
+        if age == 0:
+            continue
+        if age <= bands.longest:
+            to = 3 * (of_age[age] * width + i)
+            sums[to] += ab[n] - (old & 0xFFFF)
+            sums[to + 1] += ba[n] - (old >> 16 & 0xFFFF)
+            sums[to + 2] += covered[n] - (old >> 32)
+        if last[i] < 0:
+            changes.series.append(i)
+        pane = open_pane - age
+        first[i] = pane if pane < first[i] else first[i]
+        last[i] = pane if pane > last[i] else last[i]
     return Batch(records - rejected, late, too_late, future)
 
 
@@ -90,38 +110,17 @@ def _pane(panes: Panes, start: int) -> int:
     return native.exact_quotient(start, panes.inverse, panes.shift) if cython.compiled else start // panes.pane_s
 
 
+def _row(ring: Ring, age: int) -> int:
+    """`Ring.row`, which is a long way off where nothing else is done."""
+    row = ring.open_row - age
+    return row if row >= 0 else row + ring.rows
+
+
 def _fetch(panes: Panes, start: int, stop: int, series: Any, starts: Any) -> None:
     """Compiled only: asks for the cells that come next, so that they are on their way from memory all at once."""
     for n in range(start, stop):
-        cell = panes.ring.row(panes.ring.open - _pane(panes, starts[n])) * panes.ring.width + series[n]
+        cell = _row(panes.ring, panes.ring.open - _pane(panes, starts[n])) * panes.ring.width + series[n]
         native.prefetch(panes.ring.cells + 5 * cell)
-
-
-def _set_cell(panes: Panes, i: int, age: int, ab: int, ba: int, covered_s: int) -> int:
-    """`Panes.put` where no number has upper bits. Nothing is decided by what is there, which no processor can guess."""
-    ring, bands, changes = panes.ring, panes.bands, panes.changes
-    row = ring.open_row - age
-    row = row if row >= 0 else row + ring.rows
-    at, new = 5 * (row * ring.width + i), ab | ba << 16 | covered_s << 32
-    if cython.compiled:
-        old = native.load(ring.cells + at)
-        native.store(ring.cells + at, new)
-    else:
-        old = int.from_bytes(ring.cells[at : at + 5], "little")
-        ring.cells[at : at + 5] = new.to_bytes(5, "little")
-    ring.used[row] = 1
-    if age > 0:
-        if age <= bands.longest:
-            to, sums = 3 * (bands.of_age[age] * bands.width + i), bands.sums
-            sums[to] += ab - (old & 0xFFFF)
-            sums[to + 1] += ba - (old >> 16 & 0xFFFF)
-            sums[to + 2] += covered_s - (old >> 32)
-        pane, first, last = ring.open - age, changes.first, changes.last
-        if last[i] < 0 and new != old:
-            changes.series.append(i)
-        first[i] = pane if (new != old) & (pane < first[i]) else first[i]
-        last[i] = pane if (new != old) & (pane > last[i]) else last[i]
-    return 0
 
 
 def add_all(panes: Panes, series: Column, event_times: Column, ab: Column, ba: Column) -> Batch:

@@ -155,6 +155,16 @@ cdef inline int64_t most(const int64_t *cells, Py_ssize_t n, int64_t high) noexc
     return -1 if (bits | room | others_room) < 0 else bits
 
 
+cdef inline bint all_exact(const int64_t *cells, Py_ssize_t n, uint64_t inverse, int shift, int64_t last) noexcept:
+    """Whether `exact_quotient` of every cell is from 0 to `last`."""
+    cdef int64_t bits = 0, quotient
+    cdef Py_ssize_t k
+    for k in range(n):
+        quotient = exact_quotient(cells[k], inverse, shift)
+        bits |= quotient | (last - quotient)
+    return bits >= 0
+
+
 cdef inline int64_t total(const int64_t *cells, Py_ssize_t n) noexcept:
     cdef int64_t added = 0
     cdef Py_ssize_t k
