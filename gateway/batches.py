@@ -73,7 +73,7 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
     too_late, future, rejected, late = array("q"), array("q"), 0, 0
     for n in range(records):
         if cython.compiled and not n & 15:
-            _fetch(panes, n, min(n + 16, records), series, starts)
+            _fetch(panes, min(n + 48, records), min(n + 64, records), series, starts)
         i, age = series[n], open_pane - _pane(panes, starts[n])
         if age < 0 or age >= ring.rows:
             (future if age < 0 else too_late).append(n)
@@ -94,9 +94,9 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
             continue
         if age <= bands.longest:
             to = 3 * (of_age[age] * width + i)
-            sums[to] += ab[n] - (old & 0xFFFF)
-            sums[to + 1] += ba[n] - (old >> 16 & 0xFFFF)
-            sums[to + 2] += covered[n] - (old >> 32)
+            sums[to] += (new & 0xFFFF) - (old & 0xFFFF)
+            sums[to + 1] += (new >> 16 & 0xFFFF) - (old >> 16 & 0xFFFF)
+            sums[to + 2] += (new >> 32) - (old >> 32)
         if last[i] < 0:
             changes.series.append(i)
         pane = open_pane - age
