@@ -11,6 +11,7 @@ the longest window in none any more.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,16 @@ class Bands:
             sums[at] -= ab
             sums[at + 1] -= ba
             sums[at + 2] -= covered_s
+
+    def move_all(self, band: int, cells: Iterable[tuple[int, tuple[int, int, int]]]) -> None:
+        """`move` for every (i, (ab, ba, covered_s)); uncompiled, a call for each would cost more than what it does."""
+        start, before, sums = 3 * band * self.width, 3 * self.width, self.sums
+        for i, cell in cells:
+            for at, number in enumerate(cell, start + 3 * i):
+                if number and band < self.windows:
+                    sums[at] += number
+                if number and band > 0:
+                    sums[at - before] -= number
 
     def write(self, i: int, out: Any, at: int) -> None:
         """Writes ab, ba and covered seconds of each window to `out` from `at` on."""

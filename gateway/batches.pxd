@@ -38,7 +38,7 @@ cpdef add_all(Panes panes, object series, object event_times, object ab, object 
 cdef _check_sums(
     Panes panes, int64_t records, const int64_t *series, const int64_t *times, const int64_t *ab, const int64_t *ba
 )
-@cython.locals(n=int64_t, age=int64_t, accepted=int64_t, late=int64_t, old_ab=int64_t, old_ba=int64_t, covered_s=int64_t)
+@cython.locals(n=int64_t, age=int64_t, accepted=int64_t, late=int64_t)
 cdef _add_all(
     Panes panes, int64_t records, const int64_t *series, const int64_t *times, const int64_t *ab, const int64_t *ba
 )

@@ -59,7 +59,7 @@ def _set_all(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: 
         elif age >= panes.ring.rows:
             too_late.append(n)
         else:
-            panes.put(series[n], age, ab[n], ba[n], covered[n])
+            panes.put(series[n], age, ab[n], ba[n], covered[n], False)
             accepted += 1
             late += age > 0
     return Batch(accepted, late, too_late, future)
@@ -152,8 +152,7 @@ def _add_all(panes: Panes, records: int, series: Any, times: Any, ab: Any, ba: A
         elif age >= panes.ring.rows:
             too_late.append(n)
         else:
-            old_ab, old_ba, covered_s = panes.ring.read(series[n], age)
-            panes.put(series[n], age, old_ab + ab[n], old_ba + ba[n], covered_s)
+            panes.put(series[n], age, ab[n], ba[n], 0, True)
             accepted += 1
             late += age > 0
     return Batch(accepted, late, too_late, future)

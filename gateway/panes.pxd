@@ -25,9 +25,9 @@ cdef class Ring:
     cdef _use(self, bytearray cells, object high)
     @cython.locals(row=int64_t)
     cdef int64_t row(self, int64_t age) noexcept
-    @cython.locals(cell=int64_t, low=int64_t, high=int64_t, ab=int64_t, ba=int64_t)
+    @cython.locals(cell=int64_t, low=int64_t, high=int64_t, ab=int64_t, ba=int64_t, covered_s=int64_t)
     cdef (int64_t, int64_t, int64_t) read(self, int64_t i, int64_t age) noexcept
-    @cython.locals(row=int64_t, cell=int64_t, low=int64_t)
+    @cython.locals(row=int64_t, cell=int64_t)
     cdef void write(self, int64_t i, int64_t age, int64_t ab, int64_t ba, int64_t covered_s) noexcept
     @cython.locals(at=int64_t, stop=int64_t, row=int64_t)
     cdef advance(self, int64_t pane)
@@ -48,12 +48,12 @@ cdef class Panes:
     cdef int64_t pane(self, int64_t time) noexcept
     @cython.locals(pane=int64_t)
     cdef int64_t pane_at(self, str name, int64_t start) except -1
-    @cython.locals(age=int64_t, old_ab=int64_t, old_ba=int64_t, covered_s=int64_t)
+    @cython.locals(age=int64_t)
     cdef object add(self, int64_t i, int64_t pane, int64_t ab, int64_t ba)
     @cython.locals(age=int64_t)
     cdef object set(self, int64_t i, int64_t pane, int64_t ab, int64_t ba, int64_t covered_s)
     @cython.locals(ring=Ring, old_ab=int64_t, old_ba=int64_t, old_covered_s=int64_t)
-    cdef int put(self, int64_t i, int64_t age, int64_t ab, int64_t ba, int64_t covered_s) except -1
+    cdef int put(self, int64_t i, int64_t age, int64_t ab, int64_t ba, int64_t covered_s, bint on_top) except -1
     @cython.locals(ring=Ring, band=int64_t, edge=int64_t)
     cdef advance(self, int64_t pane)
     @cython.locals(at=int64_t)

@@ -16,10 +16,11 @@ same order, in `high`, which is made when it is first needed.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import reduce
 from itertools import compress
 from operator import or_
+from struct import Struct
 from typing import TYPE_CHECKING
 
 import cython
@@ -36,6 +37,7 @@ ACCEPTED, LATE, TOO_LATE, FUTURE = 0, 1, 2, 3
 INSIDE, OUTSIDE = (ACCEPTED, LATE), (TOO_LATE, FUTURE)  # compiled, these are at hand; names of the module have to be looked up
 
 COUNT_HIGH = COUNT.high  # of what a pane may hold
+CELL = Struct("<HHB")
 
 
 class Ring:
@@ -73,32 +75,36 @@ class Ring:
     def read(self, i: int, age: int) -> tuple[int, int, int]:
         """ab, ba, covered_s."""
         cell = self.row(age) * self.width + i
-        low = native.load(self.cells + 5 * cell) if cython.compiled else _number(self.cells[5 * cell : 5 * cell + 5])
-        if not self.is_wide:
-            return low & 0xFFFF, low >> 16 & 0xFFFF, low >> 32
-        high = self.high[cell]
-        ab, ba = low & 0xFFFF | (high & 0xFFFF) << 16, low >> 16 & 0xFFFF | (high >> 16 & 0xFFFF) << 16
-        return ab, ba, low >> 32 | high >> 32 << 8
+        if cython.compiled:
+            low = native.load(self.cells + 5 * cell)
+            ab, ba, covered_s = low & 0xFFFF, low >> 16 & 0xFFFF, low >> 32
+        else:
+            ab, ba, covered_s = CELL.unpack_from(self.cells, 5 * cell)
+        if self.is_wide:
+            high = self.high[cell]
+            ab, ba, covered_s = ab | (high & 0xFFFF) << 16, ba | (high >> 16 & 0xFFFF) << 16, covered_s | high >> 32 << 8
+        return ab, ba, covered_s
 
     def write(self, i: int, age: int, ab: int, ba: int, covered_s: int) -> None:
         """Counts of more than 16 bits need `widen_cells` before."""
         row = self.row(age)
         cell = row * self.width + i
-        low = ab & 0xFFFF | (ba & 0xFFFF) << 16 | (covered_s & 0xFF) << 32
         if cython.compiled:
-            native.store(self.cells + 5 * cell, low)
+            native.store(self.cells + 5 * cell, ab & 0xFFFF | (ba & 0xFFFF) << 16 | (covered_s & 0xFF) << 32)
         else:
-            self.cells[5 * cell : 5 * cell + 5] = low.to_bytes(5, "little")
+            CELL.pack_into(self.cells, 5 * cell, ab & 0xFFFF, ba & 0xFFFF, covered_s & 0xFF)
         if self.is_wide:
             self.high[cell] = ab >> 16 | ba >> 16 << 16 | covered_s >> 8 << 32
         self.used[row] = 1
 
-    def held(self, age: int) -> Iterator[int]:
-        """The series whose cells hold something."""
-        start, width = 5 * self.row(age) * self.width, self.width
-        row = self._cells[start : start + 5 * width]
-        bits = reduce(or_, [_number(row[byte::5]) for byte in range(5)])  # a byte a cell: its five, one upon the other
-        return compress(range(width), bits.to_bytes(width, "little"))
+    def held(self, age: int) -> Iterable[tuple[int, tuple[int, int, int]]]:
+        """(i, (ab, ba, covered_s)) of the cells that hold something; uncompiled, this passes over the others quickly."""
+        if self.is_wide:
+            return [(i, self.read(i, age)) for i in range(self.width)]
+        start = 5 * self.row(age) * self.width
+        row = self._cells[start : start + 5 * self.width]
+        bits = reduce(or_, [int.from_bytes(row[n::5], "little") for n in range(5)])  # a byte a cell, its five one upon the other
+        return compress(enumerate(CELL.iter_unpack(row)), bits.to_bytes(self.width, "little"))
 
     def advance(self, pane: int) -> None:
         """Makes `pane` the open one; panes that become too old give their rows to empty ones."""
@@ -159,11 +165,7 @@ class Panes:
         age = self.ring.open - pane
         if age < 0 or age >= self.ring.rows:
             return OUTSIDE[age < 0]
-        old_ab, old_ba, covered_s = self.ring.read(i, age)
-        ab, ba = old_ab + ab, old_ba + ba
-        if ab > COUNT_HIGH or ba > COUNT_HIGH:
-            check(ab, ba)
-        self.put(i, age, ab, ba, covered_s)
+        self.put(i, age, ab, ba, 0, True)
         return INSIDE[age > 0]
 
     def set(self, i: int, pane: int, ab: int, ba: int, covered_s: int) -> int:
@@ -171,13 +173,17 @@ class Panes:
         age = self.ring.open - pane
         if age < 0 or age >= self.ring.rows:
             return OUTSIDE[age < 0]
-        self.put(i, age, ab, ba, covered_s)
+        self.put(i, age, ab, ba, covered_s, False)
         return INSIDE[age > 0]
 
-    def put(self, i: int, age: int, ab: int, ba: int, covered_s: int) -> int:
-        """Writes a pane of the ring. A closed one changes its band too, and is noted for the corrections."""
+    def put(self, i: int, age: int, ab: int, ba: int, covered_s: int, on_top: bool) -> int:
+        """Writes a pane of the ring, or adds to it. A closed one changes its band too, and is noted for the corrections."""
         ring = self.ring
         old_ab, old_ba, old_covered_s = ring.read(i, age)
+        if on_top:
+            ab, ba, covered_s = old_ab + ab, old_ba + ba, old_covered_s + covered_s
+            if ab > COUNT_HIGH or ba > COUNT_HIGH:
+                check(ab, ba)
         if ab == old_ab and ba == old_ba and covered_s == old_covered_s:
             return 0
         if (ab | ba) >> 16 and not ring.is_wide:
@@ -208,19 +214,13 @@ class Panes:
             at = self.ring.next_used(at + 1, stop)
 
     def _move(self, band: int, age: int) -> None:
-        """One pane of every series crosses the edge before `band`; uncompiled, empty ones are passed over."""
+        """One pane of every series crosses the edge before `band`."""
         if cython.compiled:
             for i in range(self.ring.width):
                 ab, ba, covered_s = self.ring.read(i, age)
                 self.bands.move(band, i, ab, ba, covered_s)
         else:
-            for i in self.ring.held(age):
-                ab, ba, covered_s = self.ring.read(i, age)
-                self.bands.move(band, i, ab, ba, covered_s)
-
-
-def _number(cell: bytearray) -> int:
-    return int.from_bytes(cell, "little")
+            self.bands.move_all(band, self.ring.held(age))
 
 
 def check(ab: int, ba: int) -> tuple[int, int]:

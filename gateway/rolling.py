@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.cells import Cells, Column
     from gateway.checked import Integers, Table
 
-BLOCK = 2048  # cells
+BLOCK = 256  # cells
 
 
 def rolling_sum(
@@ -74,29 +74,31 @@ def _check_sums(cells: Cells, width: int, spans: list[int]) -> None:
 
 
 def _sum_all(cells: Cells, width: int, spans: list[int], out: memoryview) -> None:
-    lags = [span * width for span in spans]
+    lags = array("q", [span * width for span in spans])
     if cython.compiled:
         if native.overlap(native.int64s(cells), native.int64s(out), len(cells), len(out)):
             cells = memoryview(array("q", cells))
         _sum_blocks(cells, width, lags, out)
         return
-    totals = [0] * max(lags)  # as many as lie before a block, and then its own
+    longest = max(lags)
+    totals = [0] * longest
     for start in range(0, len(cells), BLOCK):
         block = cells[start : start + BLOCK]
+        if len(totals) > 2 * longest:
+            del totals[:-longest]
         for count in block:
             totals.append(totals[-width] + count)
         new = len(totals) - len(block)
         for n, lag in enumerate(lags):
-            to = n * len(cells) + start
-            out[to : to + len(block)] = array("q", map(sub, totals[new:], totals[new - lag :]))
-        del totals[: len(block)]
+            to, before = n * len(cells) + start, totals[new - lag : new - lag + len(block)]
+            out[to : to + len(block)] = array("q", map(sub, totals[new:], before))
 
 
-def _sum_blocks(cells: Cells, width: int, lags: list[int], out: memoryview) -> None:
+def _sum_blocks(cells: Cells, width: int, lags: array[int], out: memoryview) -> None:
     """Compiled only: the same in C."""
-    longest, end = max(lags), len(cells)
+    longest, end, windows = max(lags), len(cells), len(lags)
     totals = zeros("q", 2 * longest + BLOCK)
-    first, sums, total = native.int64s(cells), native.int64s(out), native.int64s(totals)
+    first, lag, sums, total = native.int64s(cells), native.int64s(lags), native.int64s(out), native.int64s(totals)
     at = longest
     for start in range(0, end, BLOCK):
         size = min(BLOCK, end - start)
@@ -104,7 +106,7 @@ def _sum_blocks(cells: Cells, width: int, lags: list[int], out: memoryview) -> N
             native.memmove(total, total + at - longest, 8 * longest)
             at = longest
         native.add_up(total + at, width, first + start, size)
-        for n, lag in enumerate(lags):
-            native.subtract(total + at, lag, size, sums + n * end + start)
+        for n in range(windows):
+            native.subtract(total + at, lag[n], size, sums + n * end + start)
         at += size
     native.fence()
