@@ -66,11 +66,12 @@ def _set_all(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: 
 
 
 def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: Any, covered: Any) -> Batch:
-    """`_set_all` where no number has upper bits: all that `Panes.put` does, in one place, and without asking what was there
-    before, which no processor can guess."""
-    ring, bands, changes, width, open_pane = panes.ring, panes.bands, panes.changes, panes.ring.width, panes.ring.open
+    """`_set_all` where no number has upper bits, so that a cell is one number: all that `Panes.put` does, in one place, since
+    a call from room to room costs as much as all the rest."""
+    ring, bands, changes, open_pane, width = panes.ring, panes.bands, panes.changes, panes.ring.open, panes.ring.width
     cells, used, sums, of_age, first, last = ring.cells, ring.used, bands.sums, bands.of_age, changes.first, changes.last
-    too_late, future, rejected, late = array("q"), array("q"), 0, 0
+    late = rejected = 0
+    too_late, future = array("q"), array("q")
     for n in range(records):
         if cython.compiled and not n & 15:
             _fetch(panes, min(n + 48, records), min(n + 64, records), series, starts)
@@ -79,21 +80,15 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
             (future if age < 0 else too_late).append(n)
             rejected += 1
             continue
+        late += age > 0
         row = _row(ring, age)
         at, new = 5 * (row * width + i), ab[n] | ba[n] << 16 | covered[n] << 32
-        old = native.load(cells + at) if cython.compiled else int.from_bytes(cells[at : at + 5], "little")
-        late += age > 0
-        if new == old:
-            continue
-        if cython.compiled:
-            native.store(cells + at, new)
-        else:
-            cells[at : at + 5] = new.to_bytes(5, "little")
+        old = native.swap(cells + at, new) if cython.compiled else _swap(cells, at, new)
         used[row] = 1
-        if age == 0:
+        if new == old or age == 0:
             continue
         if age <= bands.longest:
-            to = 3 * (of_age[age] * width + i)
+            to = 3 * (of_age[age] * bands.width + i)
             sums[to] += (new & 0xFFFF) - (old & 0xFFFF)
             sums[to + 1] += (new >> 16 & 0xFFFF) - (old >> 16 & 0xFFFF)
             sums[to + 2] += (new >> 32) - (old >> 32)
@@ -105,22 +100,29 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
     return Batch(records - rejected, late, too_late, future)
 
 
+def _swap(cells: bytearray, at: int, new: int) -> int:
+    """Writes a cell; what it was."""
+    old = int.from_bytes(cells[at : at + 5], "little")
+    cells[at : at + 5] = new.to_bytes(5, "little")
+    return old
+
+
+def _fetch(panes: Panes, start: int, stop: int, series: Any, starts: Any) -> None:
+    """Compiled only: asks for the cells that come soon, so that they are on their way from memory all at once."""
+    for n in range(start, stop):
+        row = _row(panes.ring, panes.ring.open - _pane(panes, starts[n]))
+        native.prefetch(panes.ring.cells + 5 * (row * panes.ring.width + series[n]))
+
+
 def _pane(panes: Panes, start: int) -> int:
     """`Panes.pane_at` for what is known to begin a pane."""
     return native.exact_quotient(start, panes.inverse, panes.shift) if cython.compiled else start // panes.pane_s
 
 
 def _row(ring: Ring, age: int) -> int:
-    """`Ring.row`, which is a long way off where nothing else is done."""
+    """`Ring.row`."""
     row = ring.open_row - age
     return row if row >= 0 else row + ring.rows
-
-
-def _fetch(panes: Panes, start: int, stop: int, series: Any, starts: Any) -> None:
-    """Compiled only: asks for the cells that come next, so that they are on their way from memory all at once."""
-    for n in range(start, stop):
-        cell = _row(panes.ring, panes.ring.open - _pane(panes, starts[n])) * panes.ring.width + series[n]
-        native.prefetch(panes.ring.cells + 5 * cell)
 
 
 def add_all(panes: Panes, series: Column, event_times: Column, ab: Column, ba: Column) -> Batch:

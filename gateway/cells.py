@@ -75,7 +75,7 @@ def zeros(typecode: str, n: int) -> array[int]:
 
 def widened(cells: Any, rows: int, old: int, new: int) -> Any:
     """The same rows, each `new` cells wide instead of `old`; `cells` are an array or bytes, and so is the answer."""
-    wide = bytearray(rows * new) if isinstance(cells, bytearray) else zeros(cells.typecode, rows * new)
+    wide: Any = bytearray(rows * new) if isinstance(cells, bytearray) else zeros(cells.typecode, rows * new)
     for row in range(rows if old else 0):
         wide[row * new : row * new + old] = cells[row * old : (row + 1) * old]
     return wide

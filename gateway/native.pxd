@@ -12,7 +12,8 @@ cdef extern from "Python.h":
 cdef extern from *:
     """
     #if defined(__GNUC__)
-        #define trottoir_prefetch(at) __builtin_prefetch((at), 1)
+        /* The empty instruction keeps the compiler from leaving out a loop that does nothing else. */
+        #define trottoir_prefetch(at) do { __builtin_prefetch((at), 1); __asm__ volatile (""); } while (0)
     #else
         #define trottoir_prefetch(at) ((void) (at))
     #endif
@@ -111,6 +112,13 @@ cdef inline void store(unsigned char *cell, int64_t number) noexcept:
     cell[4] = <unsigned char>(number >> 32)
 
 
+cdef inline int64_t swap(unsigned char *cell, int64_t number) noexcept:
+    """Writes it; what it was."""
+    cdef int64_t old = load(cell)
+    store(cell, number)
+    return old
+
+
 cdef inline int64_t first_one(const unsigned char *flags, int64_t start, int64_t span) noexcept:
     """How far behind `start` the first 1 lies; `span` if there is none before."""
     cdef const unsigned char *found = <const unsigned char *>memchr(flags + start, 1, <size_t>span)
@@ -137,6 +145,11 @@ cdef inline int64_t *int64_cells(object out, Py_buffer *buffer, int64_t rows, in
 
 # --- columns
 
+cdef inline int64_t less(int64_t number, int64_t other) noexcept:
+    """number - other, modulo 2**64."""
+    return <int64_t>(<uint64_t>number - <uint64_t>other)
+
+
 cdef inline int64_t most(const int64_t *cells, Py_ssize_t n, int64_t high) noexcept:
     """A number that no cell exceeds, at most twice the greatest; -1 if a cell is below 0 or above `high`. The signs of all that is
     gathered tell: there is no branch, and two at a time do not wait for one another."""
@@ -145,12 +158,12 @@ cdef inline int64_t most(const int64_t *cells, Py_ssize_t n, int64_t high) noexc
     while k + 2 <= n:
         bits |= cells[k]
         others |= cells[k + 1]
-        room |= high - cells[k]
-        others_room |= high - cells[k + 1]
+        room |= less(high, cells[k])
+        others_room |= less(high, cells[k + 1])
         k += 2
     if k < n:
         bits |= cells[k]
-        room |= high - cells[k]
+        room |= less(high, cells[k])
     bits |= others
     return -1 if (bits | room | others_room) < 0 else bits
 
@@ -161,7 +174,7 @@ cdef inline bint all_exact(const int64_t *cells, Py_ssize_t n, uint64_t inverse,
     cdef Py_ssize_t k
     for k in range(n):
         quotient = exact_quotient(cells[k], inverse, shift)
-        bits |= quotient | (last - quotient)
+        bits |= quotient | less(last, quotient)
     return bits >= 0
 
 

@@ -21,7 +21,7 @@ from functools import reduce
 from itertools import compress
 from operator import or_
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cython
 
@@ -65,7 +65,7 @@ class Ring:
 
     def _use(self, cells: bytearray, high: array[int]) -> None:
         self._cells, self._high = cells, high
-        self.cells = native.uchars(cells) if cython.compiled else cells
+        self.cells: Any = native.uchars(cells) if cython.compiled else cells  # compiled, where they begin
         self.high = native.uint64s(high) if cython.compiled else high
 
     def row(self, age: int) -> int:
@@ -144,9 +144,10 @@ class Panes:
         self.make_room(width)
 
     def make_room(self, width: int) -> None:
-        self.ring.make_room(width)
-        self.bands.make_room(width)
+        """Makes room for `width` series. Where memory does not suffice, none has more than those before it."""
         self.changes.make_room(width)
+        self.bands.make_room(width)
+        self.ring.make_room(width)
 
     def pane(self, time: int) -> int:
         """The pane that holds this second."""

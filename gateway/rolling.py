@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from operator import sub
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cython
 
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 BLOCK = 256  # cells
 
 
-def rolling_sum(
-    counts: Table, windows: Integers, out: WriteableBuffer | None = None
-) -> memoryview[int] | WriteableBuffer:
+def rolling_sum(counts: Table, windows: Integers, out: WriteableBuffer | None = None) -> memoryview[int] | WriteableBuffer:
     """Sums over the last w rows, the row itself included, for each w in `windows`; over fewer rows at the start.
 
     `counts` are integers from 0 on, [rows] or [rows][series], as a buffer or as lists; `windows` are numbers of rows.

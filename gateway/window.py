@@ -5,11 +5,10 @@ Time is cut into *panes* of `pane_s` seconds. The pane that holds the watermark 
 window is its number of closed panes up to the newest boundary. This room is the counter as its users see it; behind it are
 
 * `checked` and `cells`: every argument is checked before the first change;
-* `ring`: the panes themselves, as many as the longest window and the allowed lateness span, whatever the traffic. What is
-  older than the ring is TOO_LATE, what lies beyond the open pane is FUTURE;
+* `panes`: the panes in a ring, as many as the longest window and the allowed lateness span, whatever the traffic, and what
+  a record does to them; `batches` does it for many;
 * `bands`: sums over panes of neighbouring ages, so that neither a record nor a query ever walks through a window;
-* `changes`: which ends of windows late records have changed;
-* `panes`: the three in step for one record, and `batches` for many.
+* `changes`: which ends of windows late records have changed.
 
 Nothing here reads a clock. A pane holds at most COUNT.high (unsigned 32 bit), and no memory holds a window of so many panes
 that its sum would leave 64 bit.
@@ -21,7 +20,7 @@ the two differ, the line asks cython.compiled, and native.pxd has the step in C.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 import cython
 
@@ -44,7 +43,7 @@ __all__ = ["ACCEPTED", "COMPILED", "FUTURE", "LATE", "TOO_LATE", "Batch", "Windo
 COMPILED = bool(cython.compiled)
 
 COUNT_HIGH, TIME_HIGH = COUNT.high, TIME.high
-MOST_WINDOWS = 65535
+MOST_WINDOWS = 65_535  # the bands' numbers have 16 bits
 
 
 class WindowedCounter:
@@ -61,8 +60,10 @@ class WindowedCounter:
     ) -> None:  # fmt: skip
         self._pane_s = integer("pane_s", pane_s, Bounds(1, COUNT_HIGH))
         self._windows_s = [integer("windows_s", window, LENGTH) for window in windows_s]
-        if not 0 < len(set(self._windows_s)) == len(self._windows_s) <= MOST_WINDOWS:
-            raise ValueError(f"windows_s = {self._windows_s}: expected 1 to {MOST_WINDOWS} windows, each once")
+        if not self._windows_s or len(set(self._windows_s)) < len(self._windows_s):
+            raise ValueError(f"windows_s = {self._windows_s}: expected one window or more, each once")
+        if len(self._windows_s) > MOST_WINDOWS:
+            raise ValueError(f"windows_s has {len(self._windows_s)} windows: expected {MOST_WINDOWS} or less")
         windows = [quotient("windows_s", window, self._pane_s) for window in self._windows_s]
         lateness = quotient("lateness_s", integer("lateness_s", lateness_s, TIME), self._pane_s)
         self._series, self._capacity = 0, integer("series", series, TIME)
@@ -113,9 +114,7 @@ class WindowedCounter:
             *columns(series=(series, self._indices), event_times=(event_times, TIME), ab=(ab, COUNT), ba=(ba, COUNT)),
         )
 
-    def set_many(
-        self, series: Integers, pane_starts: Integers, ab: Integers, ba: Integers, covered_s: Integers
-    ) -> Batch:
+    def set_many(self, series: Integers, pane_starts: Integers, ab: Integers, ba: Integers, covered_s: Integers) -> Batch:
         """`set` for columns, as in `add_many`. Where a pane comes twice, its last value wins."""
         return set_all(
             self._panes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from array import array
 from collections.abc import Callable
@@ -345,6 +346,29 @@ def test_a_pane_that_outgrows_its_cell_is_promoted() -> None:
     assert counter.query(0)[180] == (0, 0, 0.0)
 
 
+def test_a_pane_of_upper_bits_only_moves_on_with_the_others() -> None:
+    counter = minutes()
+    counter.set(0, T0, 65_536, 0, 0)
+    counter.advance(T0 + 60)
+    assert counter.query(0) == {60: (65_536, 0, 0.0), 180: (65_536, 0, 0.0)}
+
+
+def test_a_long_batch_is_what_its_records_are_one_by_one() -> None:
+    chance = random.Random(5)
+    one_by_one, at_once = (minutes(series=7, lateness_s=600) for _ in range(2))
+    ages, counts = range(-1, 16), (0, 1, 2, 65_535)
+    records = [
+        (chance.randrange(7), T0 - 60 * chance.choice(ages), chance.choice(counts), chance.choice(counts), chance.randint(0, 60))
+        for _ in range(500)
+    ]
+    codes = [one_by_one.set(*record) for record in records]
+    batch = at_once.set_many(*(array("q", column) for column in zip(*records, strict=True)))
+    assert (batch.accepted, batch.late) == (codes.count(ACCEPTED) + codes.count(LATE), codes.count(LATE))
+    assert list(batch.too_late) == [n for n, code in enumerate(codes) if code == TOO_LATE]
+    assert list(batch.future) == [n for n, code in enumerate(codes) if code == FUTURE]
+    assert everything(at_once) == everything(one_by_one)
+
+
 def test_panes_of_a_day() -> None:
     counter = WindowedCounter((86400, 7 * 86400), 86400, 1)
     counter.advance(T0)
@@ -638,6 +662,7 @@ def test_sums_are_64_bit() -> None:
         ({"windows_s": (60, 90)}, ValueError, "windows_s = 90"),
         ({"windows_s": (60, 60)}, ValueError, r"\[60, 60\]"),
         ({"windows_s": ()}, ValueError, r"windows_s = \[\]"),
+        ({"windows_s": range(1, 65_537), "pane_s": 1}, ValueError, "windows_s has 65536 windows: expected 65535 or less"),
         ({"windows_s": (0,)}, ValueError, "windows_s = 0"),
         ({"windows_s": (-60,)}, ValueError, "windows_s = -60"),
         ({"windows_s": (60.0,)}, TypeError, r"windows_s = 60\.0"),
@@ -794,6 +819,21 @@ def test_rolling_sum_against_slices(counts: list[list[int]], windows: list[int])
     assert list(long) == [cell for window_rows in expected for row in window_rows for cell in row]
     column = [row[0] for row in counts]
     assert rolling_sum(column, windows).tolist() == [[row[0] for row in rows_] for rows_ in expected]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_rolling_sum_over_many_rows_wherever_its_output_lies(width: int) -> None:
+    rows, windows, chance = 1500, (1, 7, 256, 700, 1500, 9000), random.Random(width)
+    counts = array("q", [chance.randint(0, 2**40) for _ in range(rows * width)])
+    expected = []
+    for w in windows:
+        for at, count in enumerate(counts):
+            before = expected[-width] if at >= width else 0
+            expected.append(before + count - (counts[at - w * width] if at >= w * width else 0))
+    for shift in (0, 1):  # beginning on 16 bytes, and between them
+        out = memoryview(array("q", [-1]) * (len(expected) + 2))
+        rolling_sum(memoryview(counts).cast("B").cast("q", (rows, width)), windows, out[shift : shift + len(expected)])
+        assert out.tolist() == [-1] * shift + expected + [-1] * (2 - shift)
 
 
 def test_rolling_sum_of_nothing() -> None:
