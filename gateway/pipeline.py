@@ -28,7 +28,9 @@ RING_S = max(WINDOWS)  # the windows are made of the minutes since then
 PARTIAL_BELOW = 0.95
 CLOCK_STEP_S = 86400  # a clock that leaps further than this is not believed
 _PLACES = {window_s: place for place, window_s in enumerate(WINDOWS)}  # in what the counters write
-MAX_EARLY = 1024  # bins that are kept until their minute has begun
+MAX_EARLY = 1024  # minutes that are kept until they have begun
+
+_Numbers = tuple[int, int, int, int]  # ab, ba, covered seconds and revision of a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Pipeline:
         self._counter, self._revisions = (WindowedCounter(list(WINDOWS), pane_s=PERIOD_S, series=0) for _ in range(2))
         self._sums = array("q", bytes(8 * 3 * len(WINDOWS)))
         self._now_s = 0
-        self._early: dict[tuple[Series, int], CountBin] = {}
+        self._early: dict[tuple[int, int], _Numbers] = {}  # of minutes that have not begun, by row and start
         self._due = Due()
 
     def rebuild(self, now_s: int, minutes: Minutes, since_s: int) -> None:
@@ -77,7 +79,10 @@ class Pipeline:
         self._revisions.advance(now_s)
         for series in minutes.names:
             self._row(series)
-        self._counter.set_many(minutes.series, minutes.starts, minutes.ab, minutes.ba, minutes.covered_s)
+        batch = self._counter.set_many(minutes.series, minutes.starts, minutes.ab, minutes.ba, minutes.covered_s)
+        for n in batch.future[:MAX_EARLY]:
+            numbers = (minutes.ab[n], minutes.ba[n], minutes.covered_s[n], minutes.revs[n])
+            self._early[minutes.series[n], minutes.starts[n]] = numbers
         nothing = bytes(len(minutes.revs))
         self._revisions.set_many(minutes.series, minutes.starts, [rev + 1 for rev in minutes.revs], nothing, nothing)
         self._counter.corrections()
@@ -96,7 +101,9 @@ class Pipeline:
         for row, series in enumerate(self._series):
             self._end(series, self._told_s[row] + PERIOD_S, self._boundary_s - PERIOD_S)
         early, self._early = self._early, {}
-        self.update(early.values())
+        for (row, start_s), numbers in early.items():
+            self._set(row, start_s, numbers)
+        self._collect()
         return True
 
     def update(self, bins: Iterable[CountBin]) -> None:
@@ -107,7 +114,10 @@ class Pipeline:
                 self._collect()
                 last_start_s.clear()
             last_start_s[bin_.series] = bin_.start_s
-            self._set(bin_)
+            if bin_.period_s == PERIOD_S:
+                self._set(self._row(bin_.series), bin_.start_s, (bin_.ab, bin_.ba, bin_.covered_s, bin_.rev))
+            else:  # a quarter of an hour, older than every window
+                self.revise(bin_.series, bin_.start_s, bin_.start_s + bin_.period_s)
         self._collect()
 
     def revise(self, series: Series, start_s: int, end_s: int) -> None:
@@ -149,6 +159,11 @@ class Pipeline:
         oldest_s = self._due.oldest_s()
         return (self._boundary_s if oldest_s is None else min(oldest_s, self._boundary_s)) - PERIOD_S
 
+    @property
+    def is_published(self) -> bool:
+        """Whether no result is due."""
+        return self._due.oldest_s() is None
+
     # -- steps
 
     @property
@@ -165,23 +180,21 @@ class Pipeline:
             self._revisions.grow(1)
         return row
 
-    def _set(self, bin_: CountBin) -> None:
-        if bin_.period_s != PERIOD_S:  # a quarter of an hour, older than every window
-            self.revise(bin_.series, bin_.start_s, bin_.start_s + bin_.period_s)
-            return
-        row = self._row(bin_.series)
-        code = self._counter.set(row, bin_.start_s, bin_.ab, bin_.ba, bin_.covered_s)
-        self._revisions.set(row, bin_.start_s, bin_.rev + 1, 0, 0)
+    def _set(self, row: int, start_s: int, numbers: _Numbers) -> None:
+        ab, ba, covered_s, rev = numbers
+        code = self._counter.set(row, start_s, ab, ba, covered_s)
+        self._revisions.set(row, start_s, rev + 1, 0, 0)
         if code == TOO_LATE:
-            self.revise(bin_.series, bin_.start_s, bin_.start_s + PERIOD_S)
+            self.revise(self._series[row], start_s, start_s + PERIOD_S)
         elif code == FUTURE and len(self._early) < MAX_EARLY:
-            self._early[bin_.series, bin_.start_s] = bin_
+            self._early[row, start_s] = numbers
 
     def _collect(self) -> None:
         """What the counters say has changed is due."""
         for row, window_s, first_s, last_s in (*self._counter.corrections(), *self._revisions.corrections()):
             self._due.add(self._series[row], window_s, first_s, last_s)
-            self._told_s[row] = max(self._told_s[row], last_s)
+            if window_s == PERIOD_S:  # a minute that the shortest window holds stands in all of them
+                self._told_s[row] = max(self._told_s[row], last_s)
 
     def _end(self, series: Series, first_s: int, last_s: int) -> None:
         """All results of a series that end in this span are due."""
@@ -242,7 +255,7 @@ def rolled_point(result: Rolled) -> Point:
         "count": result.ab + result.ba,
         "count_ab": result.ab,
         "count_ba": result.ba,
-        "coverage": round(result.covered_s / result.window_s, 4),
+        "coverage": round(result.covered_s / result.window_s, 6),  # to the second in a day
         "rev": result.rev,
         "schema": schema.load()["schema"],
     }

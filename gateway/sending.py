@@ -89,23 +89,23 @@ class Sending:
                 return self._pause_after(knocked)
         batch = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
         results = await self._take_results(batch)
-        if not batch.size and not results:
+        if not batch.size and results is None:
             return 0.0
         try:
-            stopped = await self._deliver(batch, results)
+            stopped = await self._deliver(batch, results or {})
         except BaseException:
             self._windows.give_back()
             raise
         self._size.take(stopped)
         return self._pause_after(stopped)
 
-    async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled]:
-        """Rolling results for what is left of a batch, rendered into it."""
+    async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled] | None:
+        """Rolling results for what is left of a batch, rendered into it; None where none is due."""
         room = self._size.points - batch.size
         newest = self._windows.take_newest(room)
         older = self._windows.take_older(room - len(newest)) if not batch.size else []
         if not newest and not older:
-            return {}
+            return None
         try:
             return await self._in_store(self._render_results, batch, newest, older)
         except BaseException:
@@ -116,6 +116,9 @@ class Sending:
         """Sends a batch and carries out what the answer means; why it ended early, None where every line found its place."""
         if batch.withheld:
             await self._in_store(self._store.settle, batch.withheld, SUPPRESSED)
+        if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody
+            self._windows.done()
+            return None
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
         result = await delivery.attempt(batch.items, self._send)
