@@ -4,7 +4,7 @@ Theory of operation
     Windows are counted over closed minutes. A bin that changes alters every result whose window holds it; the counter names them,
     and they are due to be published (`due`). A node that says nothing alters its windows as well, since minutes leave them: at
     every minute all that ended with the last one are due that were not yet. The newest results are read off the windows; older
-    ones are made anew of the bins in the store, by `rolling_sum`. A result's `rev` is the number of revisions of all bins in its
+    ones are made anew of the bins in the store (`rolled`). A result's `rev` is the number of revisions of all bins in its
     window, so it rises whenever one of them changes, whoever computes it. Nothing of what is due is on disk. `rolled_s` says up to
     which minute all has been published, which the store notes each minute, and lowers when a late bin comes; after a start
     everything since then is due again.
@@ -13,17 +13,16 @@ Theory of operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import schema
-from gateway.calendar import QUARTER_S
 from gateway.due import WINDOWS, Due, Ends
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Minutes, OutboxRef, Point, Series
-from gateway.window import FUTURE, TOO_LATE, WindowedCounter, rolling_sum
+from gateway.rolled import Rolled
+from gateway.window import FUTURE, TOO_LATE, WindowedCounter
 
-ROLLING = "passages_rolling"
 RING_S = max(WINDOWS)  # the windows are made of the minutes since then
 PARTIAL_BELOW = 0.95
 CLOCK_STEP_S = 86400  # a clock that leaps further than this is not believed
@@ -39,19 +38,6 @@ class Live:
 
     series: Series
     windows: dict[int, tuple[int, int, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rolled:
-    """What passed in the window that ends then."""
-
-    series: Series
-    window_s: int
-    end_s: int
-    ab: int
-    ba: int
-    covered_s: int
-    rev: int
 
 
 class Pipeline:
@@ -210,56 +196,6 @@ class Pipeline:
         self._counter.query_into(row, self._sums)
         ab, ba, covered_s = self._sums[at : at + 3]
         return Rolled(ends.series, ends.window_s, ends.last_s, ab, ba, covered_s, rev)
-
-
-def span_of(due: Sequence[Ends]) -> tuple[int, int]:
-    """From when to when bins are needed to make these results."""
-    return min(ends.first_s - ends.window_s for ends in due), max(ends.last_s for ends in due)
-
-
-def rolled(due: Sequence[Ends], bins: Iterable[CountBin], known_from_s: int = 0) -> list[Rolled]:
-    """The results of one series, from all its bins of `span_of` them; none of windows that begin before `known_from_s`. Where a
-    quarter of an hour is left of minutes, only windows that hold all of it or nothing have a result."""
-    start_s, end_s = span_of(due)
-    minutes = (end_s - start_s) // PERIOD_S
-    table = array("q", bytes(8 * 4 * minutes))
-    quarters: set[int] = set()
-    for bin_ in bins:
-        last = 4 * ((bin_.start_s + bin_.period_s - start_s) // PERIOD_S - 1)
-        if bin_.period_s > PERIOD_S:
-            quarters.add(bin_.start_s)
-        if 0 <= last < len(table):
-            table[last : last + 4] = array("q", (bin_.ab, bin_.ba, bin_.covered_s, bin_.rev + 1))
-    windows = sorted({ends.window_s for ends in due})
-    sums = memoryview(array("q", bytes(8 * len(windows) * len(table))))
-    rolling_sum(memoryview(table).cast("B").cast("q", (minutes, 4)), [window_s // PERIOD_S for window_s in windows], sums)
-    found: list[Rolled] = []
-    for ends in due:
-        first = windows.index(ends.window_s) * len(table)
-        for end_s in ends.each():
-            begin_s = end_s - ends.window_s
-            if begin_s >= known_from_s and not (_is_cut(begin_s, quarters) or _is_cut(end_s, quarters)):
-                at = first + 4 * ((end_s - start_s) // PERIOD_S - 1)
-                ab, ba, covered_s, rev = sums[at : at + 4]
-                found.append(Rolled(ends.series, ends.window_s, end_s, ab, ba, covered_s, rev))
-    return found
-
-
-def _is_cut(moment_s: int, quarters: set[int]) -> bool:
-    """Whether this moment lies within one of these quarters of an hour."""
-    return bool(moment_s % QUARTER_S) and moment_s // QUARTER_S * QUARTER_S in quarters
-
-
-def rolled_point(result: Rolled) -> Point:
-    fields: dict[str, int | float | str] = {
-        "count": result.ab + result.ba,
-        "count_ab": result.ab,
-        "count_ba": result.ba,
-        "coverage": round(result.covered_s / result.window_s, 6),  # to the second in a day
-        "rev": result.rev,
-        "schema": schema.load()["schema"],
-    }
-    return Point(ROLLING, {**_tags(result.series), "window": WINDOWS[result.window_s].tag}, fields, result.end_s)
 
 
 def passages_point(bin_: CountBin) -> Point:

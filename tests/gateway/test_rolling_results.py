@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import pipeline, schema
-from gateway.due import WINDOWS
+from gateway import pipeline, rolled, schema
+from gateway.due import WINDOWS, Ends
 from gateway.model import CountBin, Minutes, Series
-from gateway.pipeline import Pipeline, Rolled
+from gateway.pipeline import Pipeline
+from gateway.rolled import Rolled
 from tests.gateway.parts import SERIES, T0
 from tests.gateway.test_pipeline import OTHER, bin_
 
@@ -50,9 +51,9 @@ class Street:
         found = self.windows.take_newest(limit)
         due = self.windows.take_older(limit) if not found else []
         if due:
-            start_s, end_s = pipeline.span_of(due)
+            start_s, end_s = rolled.span_of(due)
             mine = [one for one in self.bins.values() if one.series == due[0].series and start_s <= one.start_s < end_s]
-            found = pipeline.rolled(due, mine)
+            found = rolled.made_of(due, mine)
         assert len(found) <= limit
         if not arrives:
             self.windows.give_back()
@@ -144,8 +145,8 @@ def test_live_and_batch_give_the_same_numbers(steps):
             street.tick(value)
     for live in street.windows.live():
         mine = [one for one in street.bins.values() if one.series == live.series]
-        due = [pipeline.Ends(live.series, window_s, street.now_s, street.now_s) for window_s in WINDOWS]
-        made = pipeline.rolled(due, mine)
+        due = [Ends(live.series, window_s, street.now_s, street.now_s) for window_s in WINDOWS]
+        made = rolled.made_of(due, mine)
         assert {one.window_s: (one.ab, one.ba, one.covered_s / one.window_s) for one in made} == live.windows
 
 
@@ -225,9 +226,9 @@ def test_a_result_is_revised_whenever_one_of_its_minutes_is():
 
 def test_where_a_quarter_is_left_only_windows_that_hold_all_of_it_have_a_result():
     quarter = bin_(T0, 30, covered_s=900, period_s=900)
-    due = [pipeline.Ends(SERIES, window_s, T0 + 60, T0 + 3600) for window_s in (60, 900)]
-    due.append(pipeline.Ends(SERIES, 3600, T0 + 300, T0 + 3600))
-    found = {(result.window_s, result.end_s - T0): result.ab for result in pipeline.rolled(due, [quarter, bin_(T0 + 900, 1)])}
+    due = [Ends(SERIES, window_s, T0 + 60, T0 + 3600) for window_s in (60, 900)]
+    due.append(Ends(SERIES, 3600, T0 + 300, T0 + 3600))
+    found = {(result.window_s, result.end_s - T0): result.ab for result in rolled.made_of(due, [quarter, bin_(T0 + 900, 1)])}
     assert found[900, 900] == 30
     assert found[3600, 900] == 30 and found[3600, 1200] == 31
     assert (60, 60) not in found and (900, 960) not in found and (3600, 300) not in found
@@ -235,13 +236,13 @@ def test_where_a_quarter_is_left_only_windows_that_hold_all_of_it_have_a_result(
 
 
 def test_windows_that_begin_before_anything_is_known_have_no_result():
-    due = [pipeline.Ends(SERIES, 300, T0, T0 + 600)]
-    assert [result.end_s - T0 for result in pipeline.rolled(due, [], known_from_s=T0)] == [300, 360, 420, 480, 540, 600]
+    due = [Ends(SERIES, 300, T0, T0 + 600)]
+    assert [result.end_s - T0 for result in rolled.made_of(due, [], known_from_s=T0)] == [300, 360, 420, 480, 540, 600]
 
 
 def test_a_result_in_full():
     result = Rolled(SERIES, 900, T0, 3, 4, 855, 12)
-    assert schema.render(pipeline.rolled_point(result)) == (
+    assert schema.render(rolled.point_of(result)) == (
         b"passages_rolling,site=bahnhof,node=tr-a3f1c2,sensor=radar,window=15m count=7i,count_ab=3i,count_ba=4i,coverage=0.95,"
         b"rev=12i,schema=1i 1800000000"
     )
