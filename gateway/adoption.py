@@ -98,7 +98,8 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
         for name in {name for name, *_ in newest}:
             if store.missing_minutes(name):
                 store.put_note(UNSENT + name, 1)
-        store.put_note(ROLLED, 0)  # of what was adopted nobody knows which results were published
+        if newest:  # nobody knows which results of these were published
+            store.put_note(ROLLED, 0)
         store.put_note(ADOPTED, 1)
         store.put_note(ADOPTING, 0)
     return True
