@@ -36,7 +36,7 @@ LAYOUT = 1  # rises whenever .venv has to be made in another way
 RUN = ("run.txt",)
 TEST = ("run.txt", "test.txt", "stubs.txt")
 BENCH = ("run.txt", "bench.txt")
-WITH_PEERS = (("bench", "core"), ("bench", "batch"))  # the commands that measure against other packages
+WITH_PEERS = ("bench core", "bench batch")  # the commands that measure against other packages
 STUBS = VENV / "stubs"  # MicroPython's types, apart: they describe another `time` than this Python's
 
 NETWORK = r"Could not fetch URL \S+: (?!4\d\d )|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|IncompleteRead"
@@ -310,7 +310,7 @@ def locks_for(words):
     """What the words need; options may stand before a command."""
     if words[:1] == ["test"]:
         return TEST
-    return BENCH if any(pair in WITH_PEERS for pair in zip(words, words[1:])) else RUN
+    return BENCH if any(command in " ".join(words) for command in WITH_PEERS) else RUN
 
 
 def main(words, version=sys.version_info):

@@ -82,10 +82,11 @@ def faults() -> list[str]:
 def compile_rows(uv: str, source: str, extras: tuple[str, ...] = (), same_as: str = "") -> list[str]:
     """Lets uv choose the packages for `source` on all platforms and Pythons at once, agreeing with `same_as`."""
     named = set().union(*(wanted()[f"{extra}.txt"] for extra in extras if extra not in RUN_EXTRAS))
+    left_out = [f"{name} ; python_version < '0'\n" for name in LEFT_OUT if name not in named]
     with tempfile.TemporaryDirectory() as folder:
         constraints, overrides = Path(folder, "same.txt"), Path(folder, "left-out.txt")
         constraints.write_text(same_as, encoding="utf-8")
-        overrides.write_text("".join(f"{name} ; python_version < '0'\n" for name in LEFT_OUT if name not in named), encoding="utf-8")
+        overrides.write_text("".join(left_out), encoding="utf-8")
         command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
         command += ["--only-binary", ":all:", "--no-emit-index-url", "--no-header", "--no-annotate"]
         command += ["--constraint", str(constraints), "--override", str(overrides)]

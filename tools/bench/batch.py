@@ -1,7 +1,8 @@
 """The rows of `bench batch`: rolling sums over years of minutes, beside the packages for tables and beside memory itself.
 
-The floor moves what any such sum has to move: every count is read once, and a number is written for each window. The core writes into
-memory that is there already, as the floor does; how it fares where it has to get its memory first, as the others do, stands in a note.
+The floor moves what any such sum has to move: every count is read once, and a number is written for each window. The core
+writes into memory that is there already, as the floor does; how it fares where it has to get its memory first, as the others
+do, stands in a note.
 """
 
 from __future__ import annotations
@@ -115,7 +116,10 @@ def measure(rows: int, turns: int) -> Findings:
 
 
 def _findings(times: Times) -> Findings:
-    found = {"batch bandwidth": compare(times, "ours", "bandwidth"), "batch-table bandwidth": compare(times, "table", "table-bandwidth")}
+    found = {
+        "batch bandwidth": compare(times, "ours", "bandwidth"),
+        "batch-table bandwidth": compare(times, "table", "table-bandwidth"),
+    }
     for name in set(PEERS) & set(times):
         said = {"anew": f"{ratio(times, name, 'anew'):.1f}", "floor": f"{ratio(times, name, 'bandwidth'):.0f}"}
         found[f"batch {name}"] = compare(times, name, "ours", Say("bench.batch-limits", said))

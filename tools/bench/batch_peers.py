@@ -1,7 +1,7 @@
 """Who adds up years of archived minutes: for every row the sums over the last rows, for all windows, of every series.
 
-A contender is given the counts in the form that it likes best before the clock starts. `take` is timed; `sums` gives the sums of one
-series and window for comparison.
+A contender is given the counts in the form that it likes best before the clock starts. `take` is timed; `sums` gives the sums
+of one series and window for comparison.
 """
 
 from __future__ import annotations

@@ -35,12 +35,7 @@ class Load:
 
     def truth(self) -> Answers:
         """What the first batch leaves."""
-        brute = BruteForce(self.nodes, self.pane_s)
-        for batch in (self.held, self.batches[0]):
-            if batch is not None:
-                brute.bring(batch)
-                taken = brute.take()
-        return brute.answers(taken)
+        return Contender(self, BruteForce).first_answers()
 
 
 class Contender:

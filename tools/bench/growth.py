@@ -49,7 +49,9 @@ SWEEPS: dict[str, dict[int, Size]] = {
     "nodes": {nodes: replace(BASE, nodes=nodes, windows=(1, 5, 15, 60, 1440)) for nodes in (1, 10, 100, 1000, 10_000)},
     "lateness": LATENESS,
     "gaps": {gap: replace(BASE, gap=gap) for gap in (1, 4, 16, 64, 256, 1000)},
-    "windows": {count: replace(BASE, windows=tuple(8640 * n // count for n in range(1, count + 1))) for count in (1, 2, 5, 10, 20, 30)},
+    "windows": {
+        count: replace(BASE, windows=tuple(8640 * n // count for n in range(1, count + 1))) for count in (1, 2, 5, 10, 20, 30)
+    },
 }
 
 

@@ -7,21 +7,23 @@ fewer records of the same street.
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 from gateway.words import Say
 from tools.bench.goals import Finding, Findings, compare
 from tools.bench.live_peers import OURS, PEERS, PURE, BruteForce, Peer, answer, outlet, start
 from tools.bench.packages import lack
-from tools.bench.traces import DAY_S, Street, Tick
-from tools.bench.turns import alternate, quiet, stopwatch
+from tools.bench.traces import DAY_S, LIVE_PANE_S, WINDOWS_S, Street, Tick
+from tools.bench.turns import alternate, p99, quiet, stopwatch
+from tools.core_forms import core
 
 STREET = Street()
 CHECKED = Street(nodes=4, per_day=1500, late=0.2)  # the street on which answers are compared
@@ -116,9 +118,11 @@ class Empty:
         pass
 
 
-def call_costs(counter: Any, ticks: list[Tick], turns: int) -> Findings:
+def call_costs(ticks: list[Tick], turns: int) -> Findings:
     """What a call costs beside an empty one; the loop around it is taken off both."""
     records, out = [record for _, found in ticks for record in found], outlet()
+    counter = core("compiled").WindowedCounter(WINDOWS_S, LIVE_PANE_S, STREET.nodes)
+    counter.advance(ticks[-1][0])
 
     def loop() -> None:
         for _node, _pane, _ab, _ba in records:
@@ -168,7 +172,7 @@ def measure(records: int, turns: int, no_compiler: Say | None) -> Findings:
     answers = Answers([*ours, *PEERS], CHECKS)
     assert not {peer.name for peer in ours} & set(answers.why), "the core answers as brute force does"
     timed = [peer for peer in (*ours, *PEERS) if peer.name not in answers.why]
-    late, in_order = (_way(street, (turns + 2) * records) for street in (STREET, replace(STREET, late=0)))
+    late, in_order = (_way(street, turns + 2, records) for street in (STREET, replace(STREET, late=0)))
     runners = {peer.name: Runner(peer, STREET.nodes, *(in_order if peer.is_in_order_only else late)) for peer in timed}
     shares = {peer.name: max(MIN_RECORDS, round(records * peer.share)) for peer in timed}
     times = alternate({name: partial(runner.turn, shares[name]) for name, runner in runners.items()}, turns)
@@ -177,19 +181,20 @@ def measure(records: int, turns: int, no_compiler: Say | None) -> Findings:
     if not no_compiler:
         for name in set(times) - {"ours", "pure"}:
             found[f"live {name}"] = compare(times, name, "ours", answers.notes.get(name))
-        found |= call_costs(runners["ours"].live.counter, runners["ours"].take(records), turns)
+        found |= call_costs(runners["ours"].take(records), turns)
     found["pure deque"] = compare(times, "pure", "deque")
     return found | _single_calls(runners["pure"], records)
 
 
-def _way(street: Street, records: int) -> tuple[list[Tick], list[Tick]]:
-    """A day of history, and what is left to walk: so many records, and what a turn may take too many."""
-    seconds = (records + 10 * MIN_RECORDS) * DAY_S // (street.nodes * street.per_day) + 600
-    return split(street.ticks(DAY_S + seconds), DAY_S)
+def _way(street: Street, turns: int, records: int) -> tuple[list[Tick], list[Tick]]:
+    """A day of history, and what is left to walk: so many turns, each of whole ticks."""
+    a_second = street.nodes * street.per_day / DAY_S
+    seconds = turns * (max(records, MIN_RECORDS) / a_second + 2 * LIVE_PANE_S + 2 / a_second)
+    return split(street.ticks(DAY_S + math.ceil(seconds)), DAY_S)
 
 
 def _single_calls(pure: Runner, records: int) -> Findings:
     with quiet():
         both, moves = pure.single_us(records)
-    said = {"median": f"{median(both):.1f}", "move": f"{quantiles(moves, n=100)[98]:.0f}"}
-    return {"pure-p99-us": Finding(quantiles(both, n=100)[98], note=Say("bench.single", said))}
+    said = {"median": f"{median(both):.1f}", "move": f"{p99(moves):.0f}"}
+    return {"pure-p99-us": Finding(p99(both), note=Say("bench.single", said))}

@@ -25,9 +25,14 @@ from tools.core_forms import core
 class Live(Protocol):
     """What is timed. Attributes, so that the core's own methods stand here without another call around them."""
 
-    advance: Callable[[int], object]
-    add: Callable[[int, int, int, int], object]
-    read: Callable[[int, array[int]], list[int] | None]
+    @property
+    def advance(self) -> Callable[[int], object]: ...
+
+    @property
+    def add(self) -> Callable[[int, int, int, int], object]: ...
+
+    @property
+    def read(self) -> Callable[[int, array[int]], list[int] | None]: ...
 
 
 class Core:
@@ -126,7 +131,7 @@ class Sqlite:
 
     def add(self, node: int, time_s: int, ab: int, ba: int) -> None:
         more = "ON CONFLICT(node, pane) DO UPDATE SET ab = ab + excluded.ab, ba = ba + excluded.ba"
-        self._database.execute(f"INSERT INTO panes VALUES(?,?,?,?) {more}", (node, time_s, ab, ba))  # noqa: S608  constants
+        self._database.execute(f"INSERT INTO panes VALUES(?,?,?,?) {more}", (node, time_s, ab, ba))
 
     def read(self, node: int, out: array[int]) -> list[int]:
         asked = "SELECT ifnull(sum(ab), 0), ifnull(sum(ba), 0) FROM panes WHERE node = ? AND pane >= ?"

@@ -89,9 +89,9 @@ def bulk(records: int, nodes: int, pane_s: int, seed: int = 7) -> Bulk:
         at, node, pane, ab, ba = found[chance.randrange(nodes * own)]
         found.append((at + chance.random() * LATEST_S, node, pane, ab + chance.randrange(2), ba))
     found.sort()
-    columns = [array("q", column) for column in list(zip(*found, strict=True))[1:]]
-    covered_s = array("q", [pane_s]) * len(found)
-    return Bulk(nodes, pane_s, START_S + DAY_S, *columns, covered_s)
+    _, *columns = (array("q", map(int, column)) for column in zip(*found, strict=True))
+    node, pane_start, ab, ba = columns
+    return Bulk(nodes, pane_s, START_S + DAY_S, node, pane_start, ab, ba, array("q", [pane_s]) * len(found))
 
 
 def backfill(records: int, held: Bulk, seed: int) -> Bulk:

@@ -58,6 +58,11 @@ def median_us(times: Times, name: str) -> float:
     return float(f"{statistics.median(times[name]) * 1e6:.4g}")
 
 
+def p99(values: Sequence[float]) -> float:
+    """What 99 of 100 do not exceed."""
+    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
+
+
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """The slope of the line through (log size, log cost): 0 where cost stays, 1 where it grows as size does."""
     return statistics.linear_regression([math.log(size) for size in sizes], [math.log(cost) for cost in costs]).slope
