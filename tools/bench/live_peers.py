@@ -100,9 +100,9 @@ class River:
     """river's TimeRolling around a Sum, one for each node, window and direction. A window ends at the newest record of its node."""
 
     def __init__(self, nodes: int) -> None:
-        sum_, rolling = load("river.stats").Sum, load("river.utils").TimeRolling
+        added, rolling = load("river.stats").Sum, load("river.utils").TimeRolling
         spans = [timedelta(seconds=window_s) for window_s in WINDOWS_S]
-        self._sums = [[(rolling(sum_(), span), rolling(sum_(), span)) for span in spans] for _ in range(nodes)]
+        self._sums = [[(rolling(added, period=span), rolling(added, period=span)) for span in spans] for _ in range(nodes)]
 
     def advance(self, boundary: int) -> None:
         """It knows no time but that of its records."""
