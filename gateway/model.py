@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -262,6 +262,18 @@ class CountBin:
     seq: int = 0
     period_s: int = PERIOD_S
     untimed: int = 0  # the newest record in it that had no time of its own; 0 where all had
+
+
+class Minutes(NamedTuple):
+    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers."""
+
+    names: list[Series]
+    series: Sequence[int]
+    starts: Sequence[int]
+    ab: Sequence[int]
+    ba: Sequence[int]
+    covered_s: Sequence[int]
+    revs: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

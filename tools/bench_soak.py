@@ -93,7 +93,7 @@ class Gateway:
         uplink: Uplink = self.server  # type: ignore[assignment]  # as much of one as is asked
         settings = UplinkConfig(retention_days=1)
         names = {node_name(NODE + node) for node in range(city.nodes)}
-        self._sending = Sending(self.store, uplink, settings, self._clock, lambda: 0.0, self._in_store)
+        self._sending = Sending(self.store, self._pipeline, uplink, settings, self._clock, lambda: 0.0, self._in_store)
         self._auditing = Auditing(
             self.store, uplink, settings, "bench", names, self._clock, self._in_store, lambda found: audits.keep(folder, found)
         )

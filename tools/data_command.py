@@ -90,12 +90,13 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     def now_s() -> int:
         return int(time.time())
 
+    from gateway.pipeline import Pipeline
     from gateway.sending import Sending
 
     logs.set_up("text", shared.verbose, least=logging.ERROR)  # what it finds is told by the command
     folder, uplink = settings.gateway.state_dir, settings.uplink
     with closing(Store(folder / "store.db", bool(settings.gateway.keep_received_days))) as store:
-        sending = Sending(store, open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
+        sending = Sending(store, Pipeline(), open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
         reader = open_uplink(uplink, to_read=True)
         keep = partial(audits.keep, folder)
         auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, keep)
