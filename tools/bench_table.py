@@ -1,6 +1,6 @@
 """Writes what the counting core is measured to do into tools/README.md: runs `bench core` and `bench batch`, both in full.
 
-    python -m tools.bench_table --turns 9
+    python -m tools.bench_table --turns 25
 
 The table stands between two marks; everything else of the file stays as it is.
 """
@@ -67,7 +67,7 @@ def renewed(readme: str, between: str) -> str:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=at_least(1), default=5)
+    parser.add_argument("--turns", type=at_least(1), default=9)
     turns = parser.parse_args(arguments).turns
     found = table([run(bench, turns) for bench in ("core", "batch")])
     README.write_text(renewed(README.read_text(encoding="utf-8"), found), encoding="utf-8")

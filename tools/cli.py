@@ -168,7 +168,7 @@ def bench_soak(
 def bench_core(
     *,
     records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=_whole)] = 1_000_000,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 5,
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
 ) -> int:
     from tools.bench_core import run_bench
 
@@ -180,7 +180,7 @@ def bench_core(
 def bench_batch(
     *,
     rows: Annotated[int, Parameter(help=t("help.bench-rows"), converter=_whole)] = 525_600,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 5,
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
 ) -> int:
     from tools.bench_batch import run_bench
 

@@ -17,7 +17,7 @@ from tools.bench.batch_peers import PEERS, SPANS, Columns, Summer
 from tools.bench.floors import floor
 from tools.bench.goals import Finding, Findings, compare
 from tools.bench.packages import lack
-from tools.bench.turns import Times, alternate, ratio, stopwatch
+from tools.bench.turns import Times, alternate, ratio, rounded, stopwatch
 from tools.core_forms import core
 
 SERIES = 8
@@ -121,7 +121,7 @@ def _findings(times: Times) -> Findings:
         "batch-table bandwidth": compare(times, "table", "table-bandwidth"),
     }
     for name in set(PEERS) & set(times):
-        said = {"anew": f"{ratio(times, name, 'anew'):.1f}", "floor": f"{ratio(times, name, 'bandwidth'):.0f}"}
+        said = {"anew": rounded(ratio(times, name, "anew")), "floor": rounded(ratio(times, name, "bandwidth"))}
         found[f"batch {name}"] = compare(times, name, "ours", Say("bench.batch-limits", said))
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.words import Say
-from tools.bench.turns import Times, median_us, ratio
+from tools.bench.turns import Times, median_us, ratio, rounded
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def rows(goals: tuple[Goal, ...], found: Findings) -> list[dict[str, Any]]:
                 "goal": goal.key,
                 "least": goal.least,
                 "most": goal.most,
-                "figure": None if figure is None else float(f"{figure:.3g}") if figure < 1000 else round(figure),
+                "figure": None if figure is None else rounded(figure),
                 "met": None if figure is None else goal.is_met(figure),
                 "why": finding.why,
                 "note": finding.note,

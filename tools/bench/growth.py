@@ -18,7 +18,7 @@ from typing import Any
 from gateway.words import Say
 from tools.bench.goals import Finding, Findings
 from tools.bench.traces import START_S
-from tools.bench.turns import alternate, exponent, median_us
+from tools.bench.turns import alternate, exponent, median_us, rounded
 from tools.core_forms import core
 
 PANE_S = 10
@@ -106,5 +106,6 @@ def measure(turns: int) -> Findings:
     """An exponent for each sweep; the core must be there compiled."""
     found = {f"growth-{name}": slope(sizes, turns) for name, sizes in SWEEPS.items()}
     in_cache = slope(IN_CACHE, turns).figure
-    found["growth-lateness"] = replace(found["growth-lateness"], note=Say("bench.in-cache", {"slope": f"{in_cache:.2f}"}))
+    assert in_cache is not None, "a slope was measured"
+    found["growth-lateness"] = replace(found["growth-lateness"], note=Say("bench.in-cache", {"slope": rounded(in_cache)}))
     return found

@@ -22,7 +22,7 @@ from tools.bench.goals import Finding, Findings, compare
 from tools.bench.live_peers import OURS, PEERS, PURE, BruteForce, Peer, answer, outlet, start
 from tools.bench.packages import lack
 from tools.bench.traces import DAY_S, LIVE_PANE_S, WINDOWS_S, Street, Tick
-from tools.bench.turns import alternate, p99, quiet, stopwatch
+from tools.bench.turns import alternate, p99, quiet, rounded, stopwatch
 from tools.core_forms import core
 
 STREET = Street()
@@ -196,5 +196,5 @@ def _way(street: Street, turns: int, records: int) -> tuple[list[Tick], list[Tic
 def _single_calls(pure: Runner, records: int) -> Findings:
     with quiet():
         both, moves = pure.single_us(records)
-    said = {"median": f"{median(both):.1f}", "move": f"{p99(moves):.0f}"}
+    said = {"median": rounded(median(both)), "move": rounded(p99(moves))}
     return {"pure-p99-us": Finding(p99(both), note=Say("bench.single", said))}

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.words import Say
 from tools.bench.goals import Finding, Findings
 from tools.bench.traces import DAY_S, START_S, WINDOWS_S
+from tools.bench.turns import rounded
 
 ROOT = Path(__file__).resolve().parents[2]
 STATM = Path("/proc/self/statm")
@@ -55,7 +56,7 @@ def measure() -> Findings:
         command = [sys.executable, "-P", "-m", "tools.bench.memory", str(pane_s), str(series)]
         said = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
         made, filled = (int(word) / series for word in said.split())
-        note = Say("bench.memory", {"made": round(made), "filled": round(filled)})
+        note = Say("bench.memory", {"made": rounded(made), "filled": rounded(filled)})
         found[f"memory-{pane_s}-b"] = Finding(max(made, filled), note=note)
     return found
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
+from gateway.words import Say
 from tools.bench.goals import Findings, Goal, rows
 from tools.bench.packages import versions
 from tools.bench.turns import machine
-from tools.terminal import decimal, shared, show, t
+from tools.terminal import decimal, show, t
 
 PACKAGES = ("numpy", "pandas", "polars", "river")
 NAMES = {"deque": "collections.deque", "river": "river TimeRolling", "sqlite": "sqlite3", "groupby": "pandas groupby.rolling"}
@@ -32,8 +33,13 @@ def text(result: dict[str, Any]) -> str:
     width = max(len(work) for work, *_ in told)
     for row, (work, goal, found, judged) in zip(result["rows"], told, strict=True):
         lines.append(f"{work:<{width}}  {goal:>7}  {found:>7}  {judged}")
-        lines += [f"    {said.line(shared.language)}" for said in (row["why"], row["note"]) if said is not None]
+        lines += [f"    {told_of(said)}" for said in (row["why"], row["note"]) if said is not None]
     return "\n".join(lines)
+
+
+def told_of(said: Say) -> str:
+    """With its numbers as the reader writes them."""
+    return t(said.key, **{name: number(value) if isinstance(value, float) else value for name, value in said.values.items()})
 
 
 def describe(row: dict[str, Any]) -> str:

@@ -55,7 +55,12 @@ def ratio(times: Times, slower: str, faster: str) -> float:
 
 
 def median_us(times: Times, name: str) -> float:
-    return float(f"{statistics.median(times[name]) * 1e6:.4g}")
+    return rounded(statistics.median(times[name]) * 1e6)
+
+
+def rounded(value: float) -> float:
+    """Three digits; whole where there are more before the point."""
+    return float(f"{value:.3g}") if abs(value) < 1000 else float(round(value))
 
 
 def p99(values: Sequence[float]) -> float:
