@@ -291,7 +291,6 @@ def test_a_missed_goal_is_a_failed_check(capsys):
     assert "MISSED" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("language", "met", "figure"), [("en", "met", "0.04"), ("de", "erreicht", "0,04")])
 def test_a_note_has_its_numbers_as_the_reader_writes_them():
     note = Say("bench.batch-limits", {"anew": 2.5, "floor": 40.0})
     assert "2.50 times" in report.told_of(note)
@@ -300,6 +299,7 @@ def test_a_note_has_its_numbers_as_the_reader_writes_them():
     assert "40-mal" in report.told_of(note)
 
 
+@pytest.mark.parametrize(("language", "met", "figure"), [("en", "met", "0.04"), ("de", "erreicht", "0,04")])
 def test_every_row_has_its_words_in_each_language(language, met, figure):
     terminal.shared.language = language
     found = {goal.key: goals.Finding((goal.least or goal.most or 0) * 0.8 if goal.most else goal.least) for goal in ALL}

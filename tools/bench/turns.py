@@ -59,8 +59,8 @@ def median_us(times: Times, name: str) -> float:
 
 
 def rounded(value: float) -> float:
-    """Three digits; whole where there are more before the point."""
-    return float(f"{value:.3g}") if abs(value) < 1000 else float(round(value))
+    """Three digits, or all that stand before the point."""
+    return float(f"{value:.3g}") if abs(value) < 100 else round(value)
 
 
 def p99(values: Sequence[float]) -> float:
