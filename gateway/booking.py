@@ -23,6 +23,7 @@ from gateway.errors import StoreError
 from gateway.healing import Healed
 from gateway.keeping import KEEP_S
 from gateway.model import PERIOD_S, CountBin, Effect, GiveTime, Note, Reply, Stream
+from gateway.moments import EARLIEST_S
 from gateway.outbox import ROLLED
 from gateway.pipeline import Live, Pipeline
 from gateway.session import Rules, Session
@@ -129,10 +130,15 @@ class Booking:
 
     async def _rebuild_windows(self) -> None:
         now_s = self._now_s()
-        since_s = await self._in_store(self._store.noted, ROLLED) or now_s - pipeline.RING_S
-        since_s = min(max(since_s, now_s - KEEP_S), now_s)
-        minutes = await self._in_store(self._store.minutes_since, now_s - pipeline.RING_S - PERIOD_S, since_s - pipeline.RING_S)
-        self.windows.rebuild(now_s, minutes, since_s)
+        begin_s = now_s - pipeline.RING_S - PERIOD_S
+        noted_s = await self._in_store(self._store.noted, ROLLED) or begin_s
+        rolled_s = min(max(noted_s, now_s - KEEP_S), now_s)
+        minutes = await self._in_store(self._store.minutes_since, begin_s, rolled_s - pipeline.RING_S)
+        if rolled_s == begin_s:  # nothing was noted: since the oldest of them
+            rolled_s = minutes.starts[0] if minutes.starts else now_s
+        self.windows.rebuild(now_s, minutes, rolled_s)
+        if now_s >= EARLIEST_S:  # before, nothing can be said
+            await self._in_store(self._store.note, ROLLED, self.windows.rolled_s)
 
     async def _stored_session(self) -> Session:
         return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))

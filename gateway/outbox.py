@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import schema
 from gateway.model import PERIOD_S, OutboxRef, Series
-from gateway.pipeline import ROLLING
+from gateway.rolled import ROLLING
 from gateway.rows import Rows
 from gateway.tables import DEAD, IS_FLAG, IS_SALVAGED, QUEUED
 

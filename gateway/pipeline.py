@@ -4,7 +4,7 @@ Theory of operation
     Windows are counted over closed minutes. A bin that changes alters every result whose window holds it; the counter names them,
     and they are due to be published (`due`). A node that says nothing alters its windows as well, since minutes leave them: at
     every minute all that ended with the last one are due that were not yet. The newest results are read off the windows; older
-    ones are made anew of the bins in the store, by `rolling_sum`. A result's `rev` is the number of revisions of all bins in its
+    ones are made anew of the bins in the store (`rolled`). A result's `rev` is the number of revisions of all bins in its
     window, so it rises whenever one of them changes, whoever computes it. Nothing of what is due is on disk. `rolled_s` says up to
     which minute all has been published, which the store notes each minute, and lowers when a late bin comes; after a start
     everything since then is due again.
@@ -13,22 +13,23 @@ Theory of operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import schema
-from gateway.calendar import QUARTER_S
 from gateway.due import WINDOWS, Due, Ends
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Minutes, OutboxRef, Point, Series
-from gateway.window import FUTURE, TOO_LATE, WindowedCounter, rolling_sum
+from gateway.rolled import Rolled
+from gateway.window import FUTURE, TOO_LATE, WindowedCounter
 
-ROLLING = "passages_rolling"
 RING_S = max(WINDOWS)  # the windows are made of the minutes since then
 PARTIAL_BELOW = 0.95
 CLOCK_STEP_S = 86400  # a clock that leaps further than this is not believed
 _PLACES = {window_s: place for place, window_s in enumerate(WINDOWS)}  # in what the counters write
-MAX_EARLY = 1024  # bins that are kept until their minute has begun
+MAX_EARLY = 1024  # minutes that are kept until they have begun
+
+_Numbers = tuple[int, int, int, int]  # ab, ba, covered seconds and revision of a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,6 @@ class Live:
 
     series: Series
     windows: dict[int, tuple[int, int, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rolled:
-    """What passed in the window that ends then."""
-
-    series: Series
-    window_s: int
-    end_s: int
-    ab: int
-    ba: int
-    covered_s: int
-    rev: int
 
 
 class Pipeline:
@@ -65,7 +53,7 @@ class Pipeline:
         self._counter, self._revisions = (WindowedCounter(list(WINDOWS), pane_s=PERIOD_S, series=0) for _ in range(2))
         self._sums = array("q", bytes(8 * 3 * len(WINDOWS)))
         self._now_s = 0
-        self._early: dict[tuple[Series, int], CountBin] = {}
+        self._early: dict[tuple[int, int], _Numbers] = {}  # of minutes that have not begun, by row and start
         self._due = Due()
 
     def rebuild(self, now_s: int, minutes: Minutes, since_s: int) -> None:
@@ -77,7 +65,10 @@ class Pipeline:
         self._revisions.advance(now_s)
         for series in minutes.names:
             self._row(series)
-        self._counter.set_many(minutes.series, minutes.starts, minutes.ab, minutes.ba, minutes.covered_s)
+        batch = self._counter.set_many(minutes.series, minutes.starts, minutes.ab, minutes.ba, minutes.covered_s)
+        for n in batch.future[:MAX_EARLY]:
+            numbers = (minutes.ab[n], minutes.ba[n], minutes.covered_s[n], minutes.revs[n])
+            self._early[minutes.series[n], minutes.starts[n]] = numbers
         nothing = bytes(len(minutes.revs))
         self._revisions.set_many(minutes.series, minutes.starts, [rev + 1 for rev in minutes.revs], nothing, nothing)
         self._counter.corrections()
@@ -96,7 +87,9 @@ class Pipeline:
         for row, series in enumerate(self._series):
             self._end(series, self._told_s[row] + PERIOD_S, self._boundary_s - PERIOD_S)
         early, self._early = self._early, {}
-        self.update(early.values())
+        for (row, start_s), numbers in early.items():
+            self._set(row, start_s, numbers)
+        self._collect()
         return True
 
     def update(self, bins: Iterable[CountBin]) -> None:
@@ -107,7 +100,10 @@ class Pipeline:
                 self._collect()
                 last_start_s.clear()
             last_start_s[bin_.series] = bin_.start_s
-            self._set(bin_)
+            if bin_.period_s == PERIOD_S:
+                self._set(self._row(bin_.series), bin_.start_s, (bin_.ab, bin_.ba, bin_.covered_s, bin_.rev))
+            else:  # a quarter of an hour, older than every window
+                self.revise(bin_.series, bin_.start_s, bin_.start_s + bin_.period_s)
         self._collect()
 
     def revise(self, series: Series, start_s: int, end_s: int) -> None:
@@ -149,6 +145,11 @@ class Pipeline:
         oldest_s = self._due.oldest_s()
         return (self._boundary_s if oldest_s is None else min(oldest_s, self._boundary_s)) - PERIOD_S
 
+    @property
+    def is_published(self) -> bool:
+        """Whether no result is due."""
+        return self._due.oldest_s() is None
+
     # -- steps
 
     @property
@@ -165,23 +166,21 @@ class Pipeline:
             self._revisions.grow(1)
         return row
 
-    def _set(self, bin_: CountBin) -> None:
-        if bin_.period_s != PERIOD_S:  # a quarter of an hour, older than every window
-            self.revise(bin_.series, bin_.start_s, bin_.start_s + bin_.period_s)
-            return
-        row = self._row(bin_.series)
-        code = self._counter.set(row, bin_.start_s, bin_.ab, bin_.ba, bin_.covered_s)
-        self._revisions.set(row, bin_.start_s, bin_.rev + 1, 0, 0)
+    def _set(self, row: int, start_s: int, numbers: _Numbers) -> None:
+        ab, ba, covered_s, rev = numbers
+        code = self._counter.set(row, start_s, ab, ba, covered_s)
+        self._revisions.set(row, start_s, rev + 1, 0, 0)
         if code == TOO_LATE:
-            self.revise(bin_.series, bin_.start_s, bin_.start_s + PERIOD_S)
+            self.revise(self._series[row], start_s, start_s + PERIOD_S)
         elif code == FUTURE and len(self._early) < MAX_EARLY:
-            self._early[bin_.series, bin_.start_s] = bin_
+            self._early[row, start_s] = numbers
 
     def _collect(self) -> None:
         """What the counters say has changed is due."""
         for row, window_s, first_s, last_s in (*self._counter.corrections(), *self._revisions.corrections()):
             self._due.add(self._series[row], window_s, first_s, last_s)
-            self._told_s[row] = max(self._told_s[row], last_s)
+            if window_s == PERIOD_S:  # a minute that the shortest window holds stands in all of them
+                self._told_s[row] = max(self._told_s[row], last_s)
 
     def _end(self, series: Series, first_s: int, last_s: int) -> None:
         """All results of a series that end in this span are due."""
@@ -197,56 +196,6 @@ class Pipeline:
         self._counter.query_into(row, self._sums)
         ab, ba, covered_s = self._sums[at : at + 3]
         return Rolled(ends.series, ends.window_s, ends.last_s, ab, ba, covered_s, rev)
-
-
-def span_of(due: Sequence[Ends]) -> tuple[int, int]:
-    """From when to when bins are needed to make these results."""
-    return min(ends.first_s - ends.window_s for ends in due), max(ends.last_s for ends in due)
-
-
-def rolled(due: Sequence[Ends], bins: Iterable[CountBin], known_from_s: int = 0) -> list[Rolled]:
-    """The results of one series, from all its bins of `span_of` them; none of windows that begin before `known_from_s`. Where a
-    quarter of an hour is left of minutes, only windows that hold all of it or nothing have a result."""
-    start_s, end_s = span_of(due)
-    minutes = (end_s - start_s) // PERIOD_S
-    table = array("q", bytes(8 * 4 * minutes))
-    quarters: set[int] = set()
-    for bin_ in bins:
-        last = 4 * ((bin_.start_s + bin_.period_s - start_s) // PERIOD_S - 1)
-        if bin_.period_s > PERIOD_S:
-            quarters.add(bin_.start_s)
-        if 0 <= last < len(table):
-            table[last : last + 4] = array("q", (bin_.ab, bin_.ba, bin_.covered_s, bin_.rev + 1))
-    windows = sorted({ends.window_s for ends in due})
-    sums = memoryview(array("q", bytes(8 * len(windows) * len(table))))
-    rolling_sum(memoryview(table).cast("B").cast("q", (minutes, 4)), [window_s // PERIOD_S for window_s in windows], sums)
-    found: list[Rolled] = []
-    for ends in due:
-        first = windows.index(ends.window_s) * len(table)
-        for end_s in ends.each():
-            begin_s = end_s - ends.window_s
-            if begin_s >= known_from_s and not (_is_cut(begin_s, quarters) or _is_cut(end_s, quarters)):
-                at = first + 4 * ((end_s - start_s) // PERIOD_S - 1)
-                ab, ba, covered_s, rev = sums[at : at + 4]
-                found.append(Rolled(ends.series, ends.window_s, end_s, ab, ba, covered_s, rev))
-    return found
-
-
-def _is_cut(moment_s: int, quarters: set[int]) -> bool:
-    """Whether this moment lies within one of these quarters of an hour."""
-    return bool(moment_s % QUARTER_S) and moment_s // QUARTER_S * QUARTER_S in quarters
-
-
-def rolled_point(result: Rolled) -> Point:
-    fields: dict[str, int | float | str] = {
-        "count": result.ab + result.ba,
-        "count_ab": result.ab,
-        "count_ba": result.ba,
-        "coverage": round(result.covered_s / result.window_s, 4),
-        "rev": result.rev,
-        "schema": schema.load()["schema"],
-    }
-    return Point(ROLLING, {**_tags(result.series), "window": WINDOWS[result.window_s].tag}, fields, result.end_s)
 
 
 def passages_point(bin_: CountBin) -> Point:

@@ -18,13 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from gateway import delivery, keeping, pipeline, schema
+from gateway import delivery, keeping, pipeline, rolled, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, BatchSize, Item
 from gateway.due import Ends
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
-from gateway.pipeline import Pipeline, Rolled
+from gateway.pipeline import Pipeline
+from gateway.rolled import Rolled
 from gateway.shown import Trouble
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.store_thread import InStore
@@ -89,23 +90,23 @@ class Sending:
                 return self._pause_after(knocked)
         batch = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
         results = await self._take_results(batch)
-        if not batch.size and not results:
+        if not batch.size and results is None:
             return 0.0
         try:
-            stopped = await self._deliver(batch, results)
+            stopped = await self._deliver(batch, results or {})
         except BaseException:
             self._windows.give_back()
             raise
         self._size.take(stopped)
         return self._pause_after(stopped)
 
-    async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled]:
-        """Rolling results for what is left of a batch, rendered into it."""
+    async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled] | None:
+        """Rolling results for what is left of a batch, rendered into it; None where none is due."""
         room = self._size.points - batch.size
         newest = self._windows.take_newest(room)
         older = self._windows.take_older(room - len(newest)) if not batch.size else []
         if not newest and not older:
-            return {}
+            return None
         try:
             return await self._in_store(self._render_results, batch, newest, older)
         except BaseException:
@@ -116,6 +117,9 @@ class Sending:
         """Sends a batch and carries out what the answer means; why it ended early, None where every line found its place."""
         if batch.withheld:
             await self._in_store(self._store.settle, batch.withheld, SUPPRESSED)
+        if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody
+            self._windows.done()
+            return None
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
         result = await delivery.attempt(batch.items, self._send)
@@ -128,7 +132,7 @@ class Sending:
             _log.error("point refused", line=line, reason=reason)
             await self._in_store(self._store.bury, ref, line, reason, self._now_s())
         settled = {*result.stored, *(ref for ref, *_ in (*batch.unfit, *result.refused))}
-        self._windows.done(rolled for ref, rolled in results.items() if ref not in settled)
+        self._windows.done(missing for ref, missing in results.items() if ref not in settled)
         return result.stopped
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
@@ -171,13 +175,13 @@ class Sending:
         # In the store's thread. What nobody has counted in is no result.
         found = list(newest)
         if older:
-            start_s, end_s = pipeline.span_of(older)
+            start_s, end_s = rolled.span_of(older)
             bins = [bin_ for bin_ in self._store.count_bins_since(start_s, end_s) if bin_.series == older[0].series]
-            found += pipeline.rolled(older, bins, self._now_s() - keeping.KEEP_S)
+            found += rolled.made_of(older, bins, self._now_s() - keeping.KEEP_S)
         results: dict[OutboxRef, Rolled] = {}
         for result in found:
             if result.series.node not in batch.simulated and (result.covered_s or result.ab + result.ba):
-                point = pipeline.rolled_point(result)
+                point = rolled.point_of(result)
                 ref = OutboxRef(self._store.series_id(result.series), point.measurement, point.tags, point.time_s, result.rev)
                 batch.render(ref, point)
                 results[ref] = result

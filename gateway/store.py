@@ -89,9 +89,11 @@ class Store(Outbox):
         return list(changed.values())
 
     def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str], rolled_s: int = 0) -> None:
-        """`rolled_s` is where the rolling results stand: all of minutes before have been published."""
+        """`rolled_s` is where the rolling results stand: all of minutes before have been published. Where nobody knows since when
+        they are due, that is not noted."""
         with self.transaction():
-            self.put_note(ROLLED, rolled_s)
+            if self.noted(ROLLED):
+                self.put_note(ROLLED, rolled_s)
             self.keep_fact("gateway_status", {"gateway": gateway}, now_s, fields)
             told_s = self.noted("told_s")  # a clock that is put back has told later times; one that was a day ahead has not
             self.put_note("told_s", max(told_s, now_s) if told_s < now_s + 86_400 else now_s)
