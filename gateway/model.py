@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -268,12 +269,12 @@ class Minutes(NamedTuple):
     """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers."""
 
     names: list[Series]
-    series: Sequence[int]
-    starts: Sequence[int]
-    ab: Sequence[int]
-    ba: Sequence[int]
-    covered_s: Sequence[int]
-    revs: Sequence[int]
+    series: array[int]
+    starts: array[int]
+    ab: array[int]
+    ba: array[int]
+    covered_s: array[int]
+    revs: array[int]
 
 
 @dataclass(frozen=True, slots=True)

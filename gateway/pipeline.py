@@ -70,7 +70,8 @@ class Pipeline:
             numbers = (minutes.ab[n], minutes.ba[n], minutes.covered_s[n], minutes.revs[n])
             self._early[minutes.series[n], minutes.starts[n]] = numbers
         nothing = bytes(len(minutes.revs))
-        self._revisions.set_many(minutes.series, minutes.starts, [rev + 1 for rev in minutes.revs], nothing, nothing)
+        revisions = array("q", [rev + 1 for rev in minutes.revs])
+        self._revisions.set_many(minutes.series, minutes.starts, revisions, nothing, nothing)
         self._counter.corrections()
         self._revisions.corrections()
         for series in self._series:

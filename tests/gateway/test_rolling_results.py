@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -71,9 +72,8 @@ class Street:
         now_s = self.now_s
         mine = [one for one in self.bins.values() if one.start_s >= now_s - pipeline.RING_S - 60 and one.period_s == 60]
         names = sorted({one.series for one in self.bins.values()}, key=str)
-        columns = [[names.index(one.series) for one in mine]] + [
-            [getattr(one, name) for one in mine] for name in ("start_s", "ab", "ba", "covered_s", "rev")
-        ]
+        numbers = (array("q", [getattr(one, name) for one in mine]) for name in ("start_s", "ab", "ba", "covered_s", "rev"))
+        columns = (array("q", [names.index(one.series) for one in mine]), *numbers)
         self.windows = Pipeline()
         self.windows.rebuild(now_s, Minutes(names, *columns), self.rolled_s or now_s - pipeline.RING_S)
 
