@@ -121,27 +121,28 @@ class Booking:
                     self._renewed()
                     with_windows = True
                 if with_windows:
-                    await self._rebuild_windows()
+                    await rebuild_windows(self.windows, self._store, self._now_s(), self._in_store)
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
                 _log.error("store not readable", problem=error.line())
                 await asyncio.sleep(DISK_PAUSE_S)
 
-    async def _rebuild_windows(self) -> None:
-        now_s = self._now_s()
-        begin_s = now_s - pipeline.RING_S - PERIOD_S
-        noted_s = await self._in_store(self._store.noted, ROLLED) or begin_s
-        rolled_s = min(max(noted_s, now_s - KEEP_S), now_s)
-        minutes = await self._in_store(self._store.minutes_since, begin_s, rolled_s - pipeline.RING_S)
-        if rolled_s == begin_s:  # nothing was noted: since the oldest of them
-            rolled_s = minutes.starts[0] if minutes.starts else now_s
-        self.windows.rebuild(now_s, minutes, rolled_s)
-        if now_s >= EARLIEST_S:  # before, nothing can be said
-            await self._in_store(self._store.note, ROLLED, self.windows.rolled_s)
-
     async def _stored_session(self) -> Session:
         return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))
+
+
+async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store: InStore) -> None:
+    """Windows from the store; what had not been published when they were last noted is due."""
+    begin_s = now_s - pipeline.RING_S - PERIOD_S
+    noted_s = await in_store(store.noted, ROLLED) or begin_s
+    rolled_s = min(max(noted_s, now_s - KEEP_S), now_s)
+    minutes = await in_store(store.minutes_since, begin_s, rolled_s - pipeline.RING_S)
+    if rolled_s == begin_s:  # nothing was noted: since the oldest of them
+        rolled_s = minutes.starts[0] if minutes.starts else now_s
+    windows.rebuild(now_s, minutes, rolled_s)
+    if now_s >= EARLIEST_S:  # before, nothing can be said
+        await in_store(store.note, ROLLED, windows.rolled_s)
 
 
 def say_healed(healed: Healed | None) -> None:

@@ -78,6 +78,24 @@ def test_what_had_not_been_published_when_it_stopped_is_after_a_start(tmp_path, 
     run(scenario())
 
 
+def test_a_start_in_the_middle_of_every_window_changes_no_number(tmp_path, line):
+    server = MemoryServer()
+
+    async def scenario():
+        async with gateway_on(tmp_path, line, server) as gateway:
+            line.say(hello(), *records(1, 30))
+            await acked(line, 30)
+            await settled(gateway)
+            before, published = list(gateway.service.now().windows), dict(server.points)
+            assert {window: ab for window, (ab, *_) in before[0].windows.items()} == {60: 2, 300: 10, 900: 30, 3600: 60, 86_400: 60}
+        async with gateway_on(tmp_path, line, server) as gateway:
+            assert list(gateway.service.now().windows) == before
+            await settled(gateway)
+        assert server.points == published
+
+    run(scenario())
+
+
 def test_a_late_record_revises_what_was_published_and_again_after_a_kill(tmp_path, line):
     server = MemoryServer()
 

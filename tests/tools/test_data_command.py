@@ -100,6 +100,21 @@ def test_what_is_missing_is_named_and_sent_again(trottoir, books, tmp_path):
     assert len(FileUplink(tmp_path / "points").read("passages", books, books + 3600)) == 60
 
 
+def test_rolling_results_are_sent_and_come_back_with_the_minutes_they_are_made_of(trottoir, books, tmp_path):
+    def hours() -> dict[int, object]:
+        rows = FileUplink(tmp_path / "points").read("passages_rolling", books, books + 7200)
+        return {row.time_s - books: row.fields["count"] for row in rows if row.tags["window"] == "1h"}
+
+    trottoir("data", "audit")
+    before = hours()
+    assert before == {300 * n: 3 * min(5 * n, 60, 120 - 5 * n) for n in range(1, 24)}
+    rob(tmp_path, books)
+    for path in (tmp_path / "points").glob("passages_rolling-*.lp"):
+        path.unlink()
+    trottoir("data", "audit")
+    assert hours() == before
+
+
 def test_the_document_says_what_was_found_and_what_became_of_it(trottoir, books, tmp_path):
     trottoir("data", "audit")
     rob(tmp_path, books)
