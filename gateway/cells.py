@@ -8,62 +8,74 @@ Python's integers.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cython
 
 from gateway import checked
 from gateway.checked import Bounds, integer
 
+if cython.compiled or TYPE_CHECKING:
+    from cython.cimports.gateway import native  # pyright: ignore[reportMissingImports]
+
 if TYPE_CHECKING:
     from gateway.checked import Integers, Table
 
-    Cells = Any  # list[int], or a buffer of int64 that can be indexed like one
+    Cells = Any  # list[int], or a memoryview of int64 in a row
 
 
-def columns(**named: tuple[Integers, Bounds]) -> list[Cells]:
+class Column(NamedTuple):
+    """Integers that have been checked."""
+
+    cells: Cells
+    shape: tuple[int, ...]
+    most: int  # no cell is greater; half of it is, unless all are 0
+
+
+def columns(**named: tuple[Integers, Bounds]) -> list[Column]:
     """The cells of each argument, if all are one-dimensional and of one length."""
-    tables = [table(name, values, bounds) for name, (values, bounds) in named.items()]
-    shapes = [shape for _, shape in tables]
+    found = [table(name, values, bounds) for name, (values, bounds) in named.items()]
+    shapes = [column.shape for column in found]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise ValueError(f"{', '.join(named)} have the shapes {shapes}: expected one dimension, the same length")
-    return [cells for cells, _ in tables]
+    return found
 
 
-def table(name: str, values: Table, bounds: Bounds) -> tuple[Cells, tuple[int, ...]]:
+def table(name: str, values: Table, bounds: Bounds) -> Column:
     """The integers, flat, and their shape, as in `checked.table`."""
-    if not cython.compiled:
-        return checked.table(name, values, bounds)
-    found = checked.int64_in_a_row(values)
+    found = checked.int64_in_a_row(values) if cython.compiled and not bounds.low else None
     if found is None:
         numbers, shape = checked.table(name, values, bounds)
-        return array("q", numbers), shape
+        cells = memoryview(array("q", numbers)) if cython.compiled else numbers
+        return Column(cells, shape, max(numbers, default=0))
     cells, shape = found
-    for extreme in extremes(cells):
-        if not bounds.low <= extreme <= bounds.high and len(cells):
-            integer(f"{name}[{cells.tolist().index(extreme)}]", extreme, bounds)
-    return cells, shape
+    most = _most(cells, bounds.high)
+    if most < 0:
+        at = next(n for n, cell in enumerate(cells) if not 0 <= cell <= bounds.high)
+        integer(f"{name}[{at}]", cells[at], bounds)
+    return Column(cells, shape, most)
 
 
-def extremes(cells: Cells) -> tuple[int, int]:
-    """The least and the greatest; of nothing 0 and 0."""
-    if not cython.compiled:
-        return (min(cells), max(cells)) if cells else (0, 0)
-    if len(cells) == 0:
-        return 0, 0
-    least = greatest = cells[0]
-    for n in range(1, len(cells)):
-        cell = cells[n]
-        least = cell if cell < least else least
-        greatest = cell if cell > greatest else greatest
-    return least, greatest
+def _most(cells: Cells, high: int) -> int:
+    """Compiled only: `Column.most`, or -1 if a cell is below 0 or above `high`."""
+    return native.most(native.int64s(cells), len(cells), high)
 
 
 def total(cells: Cells) -> int:
     """The sum, which must fit in 64 bit."""
-    if not cython.compiled:
-        return sum(cells)
-    added = 0
-    for n in range(len(cells)):
-        added += cells[n]
-    return added
+    return native.total(native.int64s(cells), len(cells)) if cython.compiled else sum(cells)
+
+
+# --- cells of the counter's own
+
+
+def zeros(typecode: str, n: int) -> array[int]:
+    return array(typecode, bytes(array(typecode).itemsize)) * n
+
+
+def widened(cells: Any, rows: int, old: int, new: int) -> Any:
+    """The same rows, each `new` cells wide instead of `old`; `cells` are an array or bytes, and so is the answer."""
+    wide = bytearray(rows * new) if isinstance(cells, bytearray) else zeros(cells.typecode, rows * new)
+    for row in range(rows if old else 0):
+        wide[row * new : row * new + old] = cells[row * old : (row + 1) * old]
+    return wide

@@ -48,6 +48,14 @@ def integer(name: str, value: SupportsIndex, bounds: Bounds) -> int:
     return value
 
 
+def quotient(name: str, seconds: int, pane_s: int) -> int:
+    """How many panes these seconds are, if they are a multiple."""
+    panes, rest = divmod(seconds, pane_s)
+    if rest:
+        raise ValueError(f"{name} = {seconds}: expected a multiple of pane_s = {pane_s}")
+    return panes
+
+
 def int64_in_a_row(values: Table) -> tuple[memoryview, tuple[int, ...]] | None:
     """The cells, flat, and the shape of a buffer that holds native int64 without gaps and is not empty; else None."""
     try:

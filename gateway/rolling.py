@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, annotation_typing=False
 """Rolling sums over archived counts: for every row the sum of the last w rows, for several w at once.
 
-The cells of a row are summed side by side. Each window keeps the running total of every column, adds the row that comes
-and takes off the row that leaves, so a cell costs one addition and one subtraction however long the window is. Rows are
-taken in blocks that stay in the processor's cache while all windows pass over them.
+The total of a column up to a row, less its total w rows before, is the sum over the w rows between: one subtraction a cell,
+however long the window is. Totals are kept from the longest window's first row on, and rows are taken in blocks, so that
+they stay in the processor's cache while all windows pass over them. Totals are modulo 2**64, which their differences do not show.
 
 The counts are checked before the first sum is written: they are no less than 0, so no sum is greater than the greatest
 count times the longest window, and only where that product leaves 64 bit every sum is looked at.
@@ -12,11 +12,12 @@ count times the longest window, and only where that product leaves 64 bit every 
 from __future__ import annotations
 
 from array import array
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 import cython
 
-from gateway.cells import columns, extremes, table
+from gateway.cells import columns, table, zeros
 from gateway.checked import LENGTH, SUM, integer, output
 
 if cython.compiled or TYPE_CHECKING:
@@ -25,10 +26,10 @@ if cython.compiled or TYPE_CHECKING:
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from gateway.cells import Cells
+    from gateway.cells import Cells, Column
     from gateway.checked import Integers, Table
 
-BLOCK = 4096  # cells
+BLOCK = 256  # cells
 
 
 def rolling_sum(
@@ -41,32 +42,30 @@ def rolling_sum(
     without it a memoryview of that shape is (flat and empty if there are no counts: a memoryview has no empty shapes).
     OverflowError if a sum leaves 64 bit; `out` has not changed then.
     """
-    cells, shape = table("counts", counts, SUM)
-    [spans] = columns(windows=(windows, LENGTH))
-    if not len(spans):
+    column = table("counts", counts, SUM)
+    spans = list(columns(windows=(windows, LENGTH))[0].cells)
+    if not spans:
         raise ValueError("windows = []: expected one number of rows or more")
-    full_shape = (len(spans), *shape)
+    full_shape = (len(spans), *column.shape)
     if out is None:
-        sums = memoryview(bytearray(8 * len(spans) * len(cells)))
-        _roll(cells, shape, spans, sums.cast("q"))
-        return sums.cast("q", full_shape) if len(cells) else sums.cast("q")
-    _roll(cells, shape, spans, output(out, full_shape))
+        sums = memoryview(zeros("q", len(spans) * len(column.cells)))
+        _roll(column, spans, sums)
+        return sums.cast("B").cast("q", full_shape) if len(sums) else sums
+    _roll(column, spans, output(out, full_shape))
     return out
 
 
-def _roll(cells: Cells, shape: tuple[int, ...], spans: Cells, out: memoryview) -> None:
-    if not len(cells):
+def _roll(counts: Column, spans: list[int], out: memoryview) -> None:
+    if not len(counts.cells):
         return
-    width = len(cells) // shape[0]  # cells in a row
-    longest = min(max(spans), shape[0])
-    if extremes(cells)[1] * longest > SUM.high:
-        _check_sums(cells, width, spans)
-    if cython.compiled and native.overlap(cells, out):
-        cells = array("q", cells)
-    _sum_all(cells, width, spans, array("q", [0]) * (len(spans) * width), out)
+    rows = counts.shape[0]
+    width = len(counts.cells) // rows  # cells in a row
+    if counts.most * min(max(spans), rows) > SUM.high:
+        _check_sums(counts.cells, width, spans)
+    _sum_all(counts.cells, width, [min(span, rows) for span in spans], out)
 
 
-def _check_sums(cells: Cells, width: int, spans: Cells) -> None:
+def _check_sums(cells: Cells, width: int, spans: list[int]) -> None:
     for rows in spans:
         sums = [0] * width
         for at, count in enumerate(cells):
@@ -74,48 +73,40 @@ def _check_sums(cells: Cells, width: int, spans: Cells) -> None:
             integer(f"the sum over {rows} rows up to row {at // width}", sums[at % width], SUM)
 
 
-def _sum_all(cells: Cells, width: int, spans: Cells, totals: Any, out: Any) -> None:
-    rows = len(cells) // width
-    block = max(1, BLOCK // width)
-    for start in range(0, rows, block):
-        stop = min(start + block, rows)
-        for n in range(len(spans)):
-            if width == 1:
-                totals[n] = _sum_column(cells, spans[n], start, stop, totals[n], out, n * rows)
-            else:
-                _sum_rows(cells, width, spans[n], start, stop, totals, n * width, out, n * rows * width)
+def _sum_all(cells: Cells, width: int, spans: list[int], out: memoryview) -> None:
+    lags = array("q", [span * width for span in spans])
     if cython.compiled:
-        native.fence()
+        if native.overlap(native.int64s(cells), native.int64s(out), len(cells), len(out)):
+            cells = memoryview(array("q", cells))
+        _sum_blocks(cells, width, lags, out)
+        return
+    longest = max(lags)
+    totals = [0] * longest
+    for start in range(0, len(cells), BLOCK):
+        block = cells[start : start + BLOCK]
+        if len(totals) > 2 * longest:
+            del totals[:-longest]
+        for count in block:
+            totals.append(totals[-width] + count)
+        new = len(totals) - len(block)
+        for n, lag in enumerate(lags):
+            to, before = n * len(cells) + start, totals[new - lag : new - lag + len(block)]
+            out[to : to + len(block)] = array("q", map(sub, totals[new:], before))
 
 
-def _sum_column(cells: Cells, span: int, start: int, stop: int, total: int, out: Any, to: int) -> int:
-    """One window over the rows from `start` to before `stop` of one column; its total at their end."""
-    full = min(max(start, span), stop)  # the first row that another one leaves for
-    for row in range(start, full):
-        total += cells[row]
-        _store(out, to + row, total)
-    for row in range(full, stop):
-        total += cells[row] - cells[row - span]
-        _store(out, to + row, total)
-    return total
-
-
-def _sum_rows(
-    cells: Cells, width: int, span: int, start: int, stop: int, totals: Any, first: int, out: Any, to: int
-) -> None:
-    """One window over these rows of `width` columns, whose totals stand in `totals` from `first` on."""
-    for row in range(start, stop):
-        at, left = row * width, (row - span) * width
-        for n in range(width):
-            total = totals[first + n] + cells[at + n]
-            if left >= 0:
-                total -= cells[left + n]
-            totals[first + n] = total
-            _store(out, to + at + n, total)
-
-
-def _store(out: Any, at: int, total: int) -> None:
-    if cython.compiled:
-        native.stream(cython.address(out[at]), total)
-    else:
-        out[at] = total
+def _sum_blocks(cells: Cells, width: int, lags: array[int], out: memoryview) -> None:
+    """Compiled only: the same in C."""
+    longest, end, windows = max(lags), len(cells), len(lags)
+    totals = zeros("q", 2 * longest + BLOCK)
+    first, lag, sums, total = native.int64s(cells), native.int64s(lags), native.int64s(out), native.int64s(totals)
+    at = longest
+    for start in range(0, end, BLOCK):
+        size = min(BLOCK, end - start)
+        if at + size > 2 * longest + BLOCK:
+            native.memmove(total, total + at - longest, 8 * longest)
+            at = longest
+        native.add_up(total + at, width, first + start, size)
+        for n in range(windows):
+            native.subtract(total + at, lag[n], size, sums + n * end + start)
+        at += size
+    native.fence()

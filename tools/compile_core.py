@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("cells", "rolling", "window")  # each may import those before it
+MODULES = ("cells", "rolling", "bands", "changes", "panes", "batches", "window")  # each may import those before it
 SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 BUILD = "from setuptools import setup; setup()"
 

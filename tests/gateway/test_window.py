@@ -299,11 +299,12 @@ def test_a_jump_of_the_clock_is_no_walk_over_its_panes() -> None:
 
 
 def test_silence_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    pure = core("pure").WindowedCounter  # the compiled class looks up no method
-    counter, steps, move_row = pure((60, 86400), 10, 1), [], pure._move_row
+    counter, steps = core("pure").WindowedCounter((60, 86400), 10, 1), []
+    panes = type(counter._panes)  # compiled, it looks up no method
+    move = panes._move
     counter.advance(T0)
     counter.add(0, T0, 7, 7)
-    monkeypatch.setattr(pure, "_move_row", lambda *a: (steps.append(a), move_row(*a)))
+    monkeypatch.setattr(panes, "_move", lambda *a: (steps.append(a), move(*a)))
     counter.advance(T0 + 86400)
     assert counter.query(0) == {60: (0, 0, 0.0), 86400: (7, 7, 0.0)}
     assert len(steps) == 2  # into the first band, and from there into the second
