@@ -24,6 +24,7 @@ from typing import Any
 
 from gateway import schema
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Loss, Series, node_number
+from gateway.outbox import ROLLED
 from gateway.proofs import unheard
 from gateway.store import QUARTER_S, UNSENT, Store
 from gateway.tables import AUDITED, QUEUED
@@ -97,6 +98,8 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
         for name in {name for name, *_ in newest}:
             if store.missing_minutes(name):
                 store.put_note(UNSENT + name, 1)
+        if newest:  # nobody knows which results of these were published
+            store.put_note(ROLLED, 0)
         store.put_note(ADOPTED, 1)
         store.put_note(ADOPTING, 0)
     return True

@@ -68,6 +68,9 @@ class _Named(NamedTuple):
 
 def _untimed_since(rows: Rows, series: Series, mark: tuple[int, int]) -> list[_Named]:
     """Of each series of the node the first bin that names the record `mark` so, or a later one."""
-    query = "SELECT series, start, untimed, rev FROM bins WHERE series=? AND incarnation=? AND untimed>=? ORDER BY untimed LIMIT 1"
+    query = (
+        "SELECT series, start, untimed, rev FROM bins WHERE series=? AND incarnation=? AND untimed>=? "
+        "AND untimed > 0 ORDER BY untimed LIMIT 1"  # the condition of the index: without it all bins are read
+    )
     numbers = [rows.series_id(other) for other in rows.series_of_node(series.node)]
     return [_Named(*row) for number in numbers for row in rows.read(query, (number, *mark))]

@@ -114,7 +114,6 @@ class Auditing:
 
     async def _adopt(self) -> bool | None:
         """Whether books were adopted; None where the store was made anew meanwhile."""
-        has_streams = bool(await self._in_store(self._store.streams))
         await self._in_store(adoption.begin, self._store)
         taken: Counter[str] = Counter()
         losses: list[Row] = []
@@ -134,7 +133,7 @@ class Auditing:
             return None
         if taken:
             _log.info("books adopted from the server", **taken, losses=len(losses))
-        return has_streams or taken.total() + len(losses) > 0
+        return bool(await self._in_store(self._store.streams))  # also what an attempt that was cut off had taken
 
     async def _newest_status(self, now_s: int) -> int:
         """When this gateway has told its state last, by a clock that was ahead of ours; 0 where it never was. A machine without a

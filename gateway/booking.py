@@ -21,7 +21,10 @@ import structlog
 from gateway import healing, pipeline
 from gateway.errors import StoreError
 from gateway.healing import Healed
-from gateway.model import CountBin, Effect, GiveTime, Note, Reply, Stream
+from gateway.keeping import KEEP_S
+from gateway.model import PERIOD_S, CountBin, Effect, GiveTime, Note, Reply, Stream
+from gateway.moments import EARLIEST_S
+from gateway.outbox import ROLLED
 from gateway.pipeline import Live, Pipeline
 from gateway.session import Rules, Session
 from gateway.shown import NodeNow
@@ -48,7 +51,7 @@ class Booking:
         self._wake = wake
         self._renewed = renewed
         self._session = Session(rules)
-        self._windows = Pipeline()
+        self.windows = Pipeline()
         self._lock = asyncio.Lock()
         self.is_renewed = asyncio.Event()  # the store was made anew of what was whole
 
@@ -73,9 +76,14 @@ class Booking:
 
     async def advance(self, now_s: int) -> None:
         """Moves the windows."""
-        if not self._windows.advance(now_s):
+        if not self.windows.advance(now_s):
             _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
             await self.recall(with_windows=True)
+
+    async def note_status(self, gateway: str, at_s: int, fields: dict[str, int | float | str]) -> None:
+        """The gateway's own state, and how far rolling results were published. StoreError where the disk does not take it."""
+        async with self._lock:  # what a commit has changed is in the windows
+            await self._in_store(self._store.add_gateway_status, gateway, at_s, fields, self.windows.rolled_s)
 
     # -- who asks what is known
 
@@ -88,7 +96,7 @@ class Booking:
 
     def live(self) -> list[Live]:
         """Rolling counts of every series."""
-        return self._windows.live()
+        return self.windows.live()
 
     # -- steps
 
@@ -96,7 +104,7 @@ class Booking:
         kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
         if kept:
             changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
-            self._windows.update(changed)
+            self.windows.update(changed)
             self._wake()
             for bin_ in changed:
                 _log.debug("minute committed", node=bin_.series.node, start=bin_.start_s, ab=bin_.ab, ba=bin_.ba, rev=bin_.rev)
@@ -113,21 +121,28 @@ class Booking:
                     self._renewed()
                     with_windows = True
                 if with_windows:
-                    await self._rebuild_windows()
+                    await rebuild_windows(self.windows, self._store, self._now_s(), self._in_store)
                 self._session = await self._stored_session()
                 return
             except StoreError as error:
                 _log.error("store not readable", problem=error.line())
                 await asyncio.sleep(DISK_PAUSE_S)
 
-    async def _rebuild_windows(self) -> None:
-        self._windows = Pipeline()
-        now_s = self._now_s()
-        self._windows.advance(now_s)
-        self._windows.update(await self._in_store(self._store.count_bins_since, now_s - pipeline.RING_S))
-
     async def _stored_session(self) -> Session:
         return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))
+
+
+async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store: InStore) -> None:
+    """Windows from the store; what had not been published when they were last noted is due."""
+    begin_s = now_s - pipeline.RING_S - PERIOD_S
+    noted_s = await in_store(store.noted, ROLLED) or begin_s
+    rolled_s = min(max(noted_s, now_s - KEEP_S), now_s)
+    minutes = await in_store(store.minutes_since, begin_s, rolled_s - pipeline.RING_S)
+    if rolled_s == begin_s:  # nothing was noted: since the oldest of them
+        rolled_s = minutes.starts[0] if minutes.starts else now_s
+    windows.rebuild(now_s, minutes, rolled_s)
+    if now_s >= EARLIEST_S:  # before, nothing can be said
+        await in_store(store.note, ROLLED, windows.rolled_s)
 
 
 def say_healed(healed: Healed | None) -> None:

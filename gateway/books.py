@@ -153,6 +153,8 @@ def mend(
                 hole = holes.get(key) or Hole(measurement, point.tags, hour_s, 0, 0, 0)
                 holes[key] = replace(hole, points=hole.points + 1, people=hole.people + point.people)
         _set_state(store, measurement, lacking, state)
+        if lacking and measurement == "passages":
+            store.lower_rolled(min(point.time_s for point in lacking))
         _set_state(store, measurement, there, AUDITED)
     for tags, time_s in found.keys() - known:
         key = (tags, time_s // HOUR_S * HOUR_S)

@@ -13,6 +13,7 @@ from gateway.tables import PAGE_B, TABLES, VERSION, check_of
 
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or column that should be there is not
 
+PORTION = 5000  # rows
 Failure = (sqlite3.Error, UnicodeDecodeError)  # the latter where SQLite's complaint quotes bytes that are no text
 
 
@@ -68,6 +69,15 @@ class Database:
         """All rows of a query that changes nothing."""
         try:
             return self._db.execute(query, values).fetchall()
+        except Failure as error:
+            raise self._blame(error) from error
+
+    def read_in_portions(self, query: str, values: Sequence[object] = ()) -> Iterator[list[Any]]:
+        """The same, a few thousand rows at a time."""
+        try:
+            cursor = self._db.execute(query, values)
+            while rows := cursor.fetchmany(PORTION):
+                yield rows
         except Failure as error:
             raise self._blame(error) from error
 

@@ -31,7 +31,7 @@ from gateway.errors import StoreDamaged, StoreError
 from gateway.rebuild import beside, build, count, sync
 from gateway.salvage import Salvage, is_log_broken
 from gateway.store import Store
-from gateway.tables import TABLES, VERSION, check_of
+from gateway.tables import PAGE_B, TABLES, VERSION, check_of
 
 SET_ASIDE = 2  # damaged files that are kept
 CHECKED_PAGES = 4_000  # 16 MB
@@ -77,8 +77,9 @@ def _is_damaged(path: Path) -> bool:
     log = beside(path, "-wal")
     if any(name.exists() and not name.is_file() for name in (path, log, beside(path, "-shm"))):
         return True
-    if not path.exists() or not path.stat().st_size:  # SQLite would begin a new file, and throw the log away
-        return log.exists() and log.stat().st_size > 0
+    file_b, log_b = (name.stat().st_size if name.exists() else 0 for name in (path, log))
+    if file_b < PAGE_B:  # SQLite would begin a new file, and throw the log away
+        return file_b > 0 or log_b > 0
     if log.exists() and is_log_broken(log.read_bytes()):
         return True
     try:

@@ -27,7 +27,7 @@ from gateway.tables import QUEUED
 
 KEEP_S = 40 * 86_400
 STATUS_S = 2 * 86_400
-FRESH_S = RING_S + 86_400  # younger minutes stay: the rolling windows are made of them
+FRESH_S = RING_S + 2 * 86_400  # younger minutes stay: the rolling windows are made of them, and what comes late grows them
 HOUR_S = 3600
 PORTION = 3_000  # bins that are looked at in one go
 CONTACT = "contact_s"  # note: until then a server may have taken something

@@ -82,7 +82,7 @@ class Minutes:
             "dead_letters": dead,
             "disk_free_mb": shutil.disk_usage(self._settings.state_dir).free // 1_000_000,
         }
-        await self._in_store(self._store.add_gateway_status, self._settings.id, now_s // 60 * 60, fields)
+        await self._booking.note_status(self._settings.id, now_s // 60 * 60, fields)
         self._wake()
         self._tell(f"{waiting} points waiting, {dead} dead letters")
         last_quarter = {live.series.node: live.windows[900][:2] for live in self._booking.live()}

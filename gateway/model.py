@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -262,6 +263,18 @@ class CountBin:
     seq: int = 0
     period_s: int = PERIOD_S
     untimed: int = 0  # the newest record in it that had no time of its own; 0 where all had
+
+
+class Minutes(NamedTuple):
+    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers."""
+
+    names: list[Series]
+    series: array[int]
+    starts: array[int]
+    ab: array[int]
+    ba: array[int]
+    covered_s: array[int]
+    revs: array[int]
 
 
 @dataclass(frozen=True, slots=True)

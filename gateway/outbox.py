@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway import schema
-from gateway.model import OutboxRef
+from gateway.model import PERIOD_S, OutboxRef, Series
+from gateway.rolled import ROLLING
 from gateway.rows import Rows
 from gateway.tables import DEAD, IS_FLAG, IS_SALVAGED, QUEUED
 
 _TABLE_OF = {"passages": "bins", "climate": "climate"}  # all others are facts
 _SPAN = f"state = {QUEUED} AND {{0}} >= ? AND {{0}} < ? ORDER BY 1, 2 LIMIT ?"
+ROLLED = "rolled_s"  # note: all rolling results of minutes before that have been published; 0 where that is not known
+MAX_ROLLING = 1000  # dead letters of rolling results
 _ANY = "TRUE"
 _EVER = 1 << 62
 
@@ -65,14 +68,19 @@ class Outbox(Rows):
                 self._db.execute(f"UPDATE facts SET state = ? WHERE {where}", (state, *key, ref.rev))
 
     def bury(self, ref: OutboxRef, line: str, reason: str, now_s: int) -> None:
-        """The server refuses this line for what it says: kept aside, with the reason."""
+        """The server refuses this line for what it says: kept aside, with the reason. Of rolling results only the newest are kept,
+        since they can be made again."""
         with self.transaction():
             values = (ref.measurement, ref.id, ref.time_s, line, reason[:500], now_s)
             self._db.execute("INSERT INTO dead_letters VALUES(NULL,?,?,?,?,?,?)", values)
+            newest = "SELECT id FROM dead_letters WHERE measurement = ?1 ORDER BY id DESC LIMIT ?2"
+            self._db.execute(f"DELETE FROM dead_letters WHERE measurement = ?1 AND id NOT IN ({newest})", (ROLLING, MAX_ROLLING))
             self._settle([ref], DEAD)
 
-    def exhume(self) -> int:
-        """All dead letters wait to be sent once more, as they are now; how many."""
+    def exhume(self) -> list[tuple[Series, int]]:
+        """All dead letters wait to be sent once more, as they are now; (series, end) of those that are rolling results, of which
+        the windows have to be told."""
+        results: list[tuple[Series, int]] = []
         with self.transaction():
             letters = self._db.execute("DELETE FROM dead_letters RETURNING measurement, ref, time").fetchall()
             for measurement, id_, time_s in letters:
@@ -80,9 +88,17 @@ class Outbox(Rows):
                 if table:
                     where = f"{table} SET state = {QUEUED} WHERE state = {DEAD} AND start = ? AND series = ?"
                     self._db.execute(f"UPDATE {where}", (time_s, id_))
+                elif measurement == ROLLING:
+                    self.lower_rolled(time_s - PERIOD_S)
+                    results.append((self.series_of(id_), time_s))
                 else:
                     self._db.execute(f"UPDATE facts SET state = {QUEUED} WHERE state = {DEAD} AND id = ?", (id_,))
-        return len(letters)
+        return results
+
+    def lower_rolled(self, start_s: int) -> None:
+        """Rolling results of a minute that begins then are to be published, also after a start. Within a transaction."""
+        if start_s < self.noted(ROLLED):
+            self.put_note(ROLLED, start_s)
 
     def outbox_state(self) -> tuple[int, int, int]:
         """(points waiting, time of the oldest or 0, dead letters)."""

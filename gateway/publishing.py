@@ -18,8 +18,10 @@ import structlog
 from gateway import adoption, audits, wishes
 from gateway.auditing import Audited, Auditing
 from gateway.booking import Booking
+from gateway.books import HOUR_S
 from gateway.config import Config
 from gateway.errors import StoreError
+from gateway.model import Series
 from gateway.moments import EARLIEST_S
 from gateway.sending import Sending
 from gateway.store import Store
@@ -48,7 +50,7 @@ class Publishing:
         self._accept = accept
         self._now_s = now_s
         self._in_store = in_store
-        self.sending = Sending(store, uplink, config.uplink, now_s, jitter, in_store)
+        self.sending = Sending(store, booking.windows, uplink, config.uplink, now_s, jitter, in_store)
         self.auditing = Auditing(
             store, reader, config.uplink, config.gateway.id, set(config.nodes), now_s, in_store, self._keep_audit
         )
@@ -101,6 +103,9 @@ class Publishing:
             patience.cancel()
 
     def _keep_audit(self, found: Audited) -> None:
+        for hole in found.holes:
+            if hole.measurement == "passages" and hole.points:  # what was made of these minutes may be missing as well
+                self._booking.windows.revise(Series(**dict(hole.tags)), hole.hour_s, hole.hour_s + HOUR_S)
         self.sending.wake()
         try:
             audits.keep(self._folder, found)
@@ -116,7 +121,8 @@ class Publishing:
                     if wish == wishes.AUDIT:
                         await self.auditing.round()
                     elif wish == wishes.RESEND:
-                        await self._in_store(self._store.exhume)
+                        for series, end_s in await self._in_store(self._store.exhume):
+                            self._booking.windows.renew(series, end_s)
                         self.sending.wake()
                 except StoreError as error:
                     _log.error("wish not granted", wish=wish, problem=error.line())

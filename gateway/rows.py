@@ -6,12 +6,15 @@ Within a transaction where something is put; SQL numbers a series once, and the 
 from __future__ import annotations
 
 import json
+from array import array
+from binascii import crc32
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any
 
 from gateway import schema
 from gateway.database import Database
-from gateway.model import ClimateBin, CountBin, Series
+from gateway.model import PERIOD_S, ClimateBin, CountBin, Minutes, Series
 from gateway.tables import QUEUED, check_of
 
 _BIN = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, crc FROM bins"
@@ -93,6 +96,24 @@ class Rows(Database):
                 found += [] if is_next else since_last_bin
                 since_last_bin, before = [], (mark[0], mark[1])
         return found
+
+    def minutes_since(self, start_s: int, named_s: int) -> Minutes:
+        """The minutes that begin at or after `start_s`, as columns; `names` are all series that have a bin since `named_s`. Bins
+        of a quarter of an hour are left out."""
+        query = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, crc FROM bins"
+        pack = Struct("<12q").pack
+        columns = [array("q") for _ in range(13)]
+        for rows in self.read_in_portions(f"{query} WHERE start >= ? AND period_s = {PERIOD_S} ORDER BY start", (start_s,)):
+            for row in rows:
+                if crc32(pack(*row[:-1])) != row[-1]:
+                    raise self.broken(f"row {row[:2]}")
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                column.extend(values)
+        numbers = self.read("SELECT DISTINCT series FROM bins WHERE start >= ?", (min(start_s, named_s),))
+        places = {id_: place for place, (id_,) in enumerate(numbers)}
+        starts, ids, _, ab, ba, covered_s, _, revs, *_ = columns
+        series = array("q", map(places.__getitem__, ids))
+        return Minutes([self.series_of(id_) for id_ in places], series, starts, ab, ba, covered_s, revs)
 
     # -- writing
 

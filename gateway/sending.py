@@ -4,6 +4,8 @@ Theory of operation
     `wake` says that points may wait. Then points get a moment to find company, and batches go out until none is left. What a
     server's answer means is decided in `delivery`; here it is carried out: settled, buried, or kept with a pause. Work on the
     store and on the network is done in one worker thread each.
+    Rolling results fill what bins and facts leave of a batch: those that have just ended first; older ones, which are made anew of
+    the store's bins, only where nothing else waits.
     Before points are sent it is noted that a server may take them, and noted again when it cannot have. Where nobody was
     reached, the next attempts are empty batches, which need no note: with one a second, notes alone would be 1.4 GB a day.
 """
@@ -16,11 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from gateway import delivery, keeping, pipeline, schema
+from gateway import delivery, keeping, pipeline, rolled, schema
 from gateway.config import UplinkConfig
 from gateway.delivery import Backoff, BatchSize, Item
+from gateway.due import Ends
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
+from gateway.pipeline import Pipeline
+from gateway.rolled import Rolled
 from gateway.shown import Trouble
 from gateway.store import SENT, SUPPRESSED, Store
 from gateway.store_thread import InStore
@@ -34,19 +39,15 @@ _log = structlog.get_logger("gateway")
 
 
 class Sending:
-    """`run` for ever, while it `may_publish`; `close` after it was cancelled. `trouble` is None while the server takes what it
-    gets."""
+    """`run` for ever, while it `may_publish`; `close` after it was cancelled. `windows` are where rolling results come from.
+    `trouble` is None while the server takes what it gets."""
 
     def __init__(
-        self,
-        store: Store,
-        uplink: Uplink,
-        settings: UplinkConfig,
-        now_s: Callable[[], int],
-        jitter: Callable[[], float],
-        in_store: InStore,
-    ) -> None:
+        self, store: Store, windows: Pipeline, uplink: Uplink, settings: UplinkConfig, now_s: Callable[[], int],
+        jitter: Callable[[], float], in_store: InStore,
+    ) -> None:  # fmt: skip
         self._store = store
+        self._windows = windows
         self._uplink = uplink
         self._settings = settings
         self._now_s = now_s
@@ -87,24 +88,52 @@ class Sending:
             self._is_out_of_reach = knocked.is_undelivered
             if self._is_out_of_reach:
                 return self._pause_after(knocked)
-        items, withheld, unfit = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
-        if not (items or withheld or unfit):
+        batch = await self._in_store(self._next_batch, self._now_s() - FRESH_S)
+        results = await self._take_results(batch)
+        if not batch.size and results is None:
             return 0.0
-        if withheld:
-            await self._in_store(self._store.settle, withheld, SUPPRESSED)
+        try:
+            stopped = await self._deliver(batch, results or {})
+        except BaseException:
+            self._windows.give_back()
+            raise
+        self._size.take(stopped)
+        return self._pause_after(stopped)
+
+    async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled] | None:
+        """Rolling results for what is left of a batch, rendered into it; None where none is due."""
+        room = self._size.points - batch.size
+        newest = self._windows.take_newest(room)
+        older = self._windows.take_older(room - len(newest)) if not batch.size else []
+        if not newest and not older:
+            return None
+        try:
+            return await self._in_store(self._render_results, batch, newest, older)
+        except BaseException:
+            self._windows.give_back()
+            raise
+
+    async def _deliver(self, batch: _Batch, results: dict[OutboxRef, Rolled]) -> Answer | None:
+        """Sends a batch and carries out what the answer means; why it ended early, None where every line found its place."""
+        if batch.withheld:
+            await self._in_store(self._store.settle, batch.withheld, SUPPRESSED)
+        if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody
+            self._windows.done()
+            return None
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
-        result = await delivery.attempt(items, self._send)
+        result = await delivery.attempt(batch.items, self._send)
         self._is_out_of_reach = result.stopped is not None and result.stopped.is_undelivered
         if not self._may_be_taken:
             await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
-        await self._in_store(self._store.settle, result.stored, SENT)
+        await self._in_store(self._store.settle, [ref for ref in result.stored if ref not in results], SENT)
         _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
-        for ref, line, reason in (*unfit, *result.refused):
+        for ref, line, reason in (*batch.unfit, *result.refused):
             _log.error("point refused", line=line, reason=reason)
             await self._in_store(self._store.bury, ref, line, reason, self._now_s())
-        self._size.take(result.stopped)
-        return self._pause_after(result.stopped)
+        settled = {*result.stored, *(ref for ref, *_ in (*batch.unfit, *result.refused))}
+        self._windows.done(missing for ref, missing in results.items() if ref not in settled)
+        return result.stopped
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
         try:
@@ -131,27 +160,56 @@ class Sending:
             getattr(_log, level)("server takes nothing", reason=stopped.reason, next_try_s=round(pause_s, 1))
         return pause_s
 
-    def _next_batch(self, fresh_s: int) -> tuple[list[Item], list[OutboxRef], list[tuple[OutboxRef, str, str]]]:
-        # In the store's thread, with no commit between: bins as they are at the moment of sending, behind all that is flagged so
-        # far. What is not to be sent, and what the schema refuses (with the reason), comes apart.
-        simulated = set() if self._uplink.is_local else self._store.simulated_nodes()
-        items: list[Item] = []
-        withheld: list[OutboxRef] = []
-        unfit: list[tuple[OutboxRef, str, str]] = []
+    def _next_batch(self, fresh_s: int) -> _Batch:
+        # In the store's thread, with no commit between: bins as they are at the moment of sending, behind all flagged so far.
+        batch = _Batch(set() if self._uplink.is_local else self._store.simulated_nodes())
         for ref in self._store.waiting(self._size.points, fresh_s):
-            point = None if ref.tags.get("node") in simulated else _point(self._store, ref)
+            point = None if ref.tags.get("node") in batch.simulated else _point(self._store, ref)
             if point is None or (not self._uplink.is_local and _is_simulated(point)):
-                withheld.append(ref)
-                continue
-            try:
-                items.append((ref, schema.render(point)))
-            except schema.SchemaError as error:
-                unfit.append((ref, repr(point), str(error)))
-        return items, withheld, unfit
+                batch.withheld.append(ref)
+            else:
+                batch.render(ref, point)
+        return batch
+
+    def _render_results(self, batch: _Batch, newest: list[Rolled], older: list[Ends]) -> dict[OutboxRef, Rolled]:
+        # In the store's thread. What nobody has counted in is no result.
+        found = list(newest)
+        if older:
+            start_s, end_s = rolled.span_of(older)
+            bins = [bin_ for bin_ in self._store.count_bins_since(start_s, end_s) if bin_.series == older[0].series]
+            found += rolled.made_of(older, bins, self._now_s() - keeping.KEEP_S)
+        results: dict[OutboxRef, Rolled] = {}
+        for result in found:
+            if result.series.node not in batch.simulated and (result.covered_s or result.ab + result.ba):
+                point = rolled.point_of(result)
+                ref = OutboxRef(self._store.series_id(result.series), point.measurement, point.tags, point.time_s, result.rev)
+                batch.render(ref, point)
+                results[ref] = result
+        return results
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)  # a server that is silent keeps nobody from stopping
         self._uplink.close()
+
+
+class _Batch:
+    """What goes out together. What is not to be sent, and what the schema refuses (with the reason), comes apart."""
+
+    def __init__(self, simulated: set[str]) -> None:
+        self.simulated = simulated  # nodes of which nothing leaves this machine
+        self.items: list[Item] = []
+        self.withheld: list[OutboxRef] = []
+        self.unfit: list[tuple[OutboxRef, str, str]] = []
+
+    @property
+    def size(self) -> int:
+        return len(self.items) + len(self.withheld) + len(self.unfit)
+
+    def render(self, ref: OutboxRef, point: Point) -> None:
+        try:
+            self.items.append((ref, schema.render(point)))
+        except schema.SchemaError as error:
+            self.unfit.append((ref, repr(point), str(error)))
 
 
 def _is_simulated(point: Point) -> bool:

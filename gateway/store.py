@@ -42,7 +42,7 @@ from gateway.model import (
     Stream,
     node_name,
 )
-from gateway.outbox import Outbox
+from gateway.outbox import ROLLED, Outbox
 from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
@@ -84,10 +84,16 @@ class Store(Outbox):
                 elif isinstance(effect, Status):
                     tags = {"site": effect.site, "node": node_name(effect.node)}
                     self.keep_fact("node_status", tags, effect.at_s, effect.fields)
+            if changed:
+                self.lower_rolled(min(start_s for _, start_s in changed))
         return list(changed.values())
 
-    def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str]) -> None:
+    def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str], rolled_s: int = 0) -> None:
+        """`rolled_s` is where the rolling results stand: all of minutes before have been published. Where nobody knows since when
+        they are due, that is not noted."""
         with self.transaction():
+            if self.noted(ROLLED):
+                self.put_note(ROLLED, rolled_s)
             self.keep_fact("gateway_status", {"gateway": gateway}, now_s, fields)
             told_s = self.noted("told_s")  # a clock that is put back has told later times; one that was a day ahead has not
             self.put_note("told_s", max(told_s, now_s) if told_s < now_s + 86_400 else now_s)

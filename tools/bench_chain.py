@@ -25,6 +25,7 @@ from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.intake import BATCH
 from gateway.model import PERIOD_S, Q_UNCALIBRATED, GiveTime, Note, Received, Reply, node_name
+from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.session import Session
 from gateway.store import Store
@@ -64,7 +65,7 @@ async def through_gateway(folder: Path, uplink: Uplink, city: City, heard: Seque
         async def in_store(work: Callable[..., T], *arguments: Any) -> T:
             return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
 
-        sending = Sending(store, uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
+        sending = Sending(store, Pipeline(), uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
         sending.may_publish.set()
         task = asyncio.create_task(sending.run())
         try:

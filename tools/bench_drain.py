@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.model import PERIOD_S, Effect, GiveTime, Note, Reply, node_name
+from gateway.pipeline import Pipeline
 from gateway.sending import FRESH_S, Sending
 from gateway.session import Session
 from gateway.store import QUEUED, Store
@@ -103,7 +104,7 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
         return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
 
     uplink, reader = InfluxV1(server.url, DATABASE), InfluxV1(server.url, DATABASE)
-    sending = Sending(store, uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
+    sending = Sending(store, Pipeline(), uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
     live = LiveRecords(store, City(nodes, began_s), sending, in_store)
     sending.may_publish.set()
     sending.wake()

@@ -27,6 +27,7 @@ from gateway.auditing import Auditing
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.model import PERIOD_S, Effect, GiveTime, Note, Received, Reply, node_name
+from gateway.outbox import ROLLED
 from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.session import Session
@@ -89,11 +90,12 @@ class Gateway:
         self._city = city
         self._session = Session(city.rules)
         self._pipeline = Pipeline()
+        self.store.note(ROLLED, city.start_s)
         self._now_s = city.start_s
         uplink: Uplink = self.server  # type: ignore[assignment]  # as much of one as is asked
         settings = UplinkConfig(retention_days=1)
         names = {node_name(NODE + node) for node in range(city.nodes)}
-        self._sending = Sending(self.store, uplink, settings, self._clock, lambda: 0.0, self._in_store)
+        self._sending = Sending(self.store, self._pipeline, uplink, settings, self._clock, lambda: 0.0, self._in_store)
         self._auditing = Auditing(
             self.store, uplink, settings, "bench", names, self._clock, self._in_store, lambda found: audits.keep(folder, found)
         )
@@ -137,7 +139,7 @@ class Gateway:
         fields: dict[str, int | float | str] = {
             "outbox_points": waiting, "outbox_age_s": 0, "dead_letters": dead, "disk_free_mb": 9999,
         }  # fmt: skip
-        self.store.add_gateway_status("bench", self._now_s, fields)
+        self.store.add_gateway_status("bench", self._now_s, fields, self._pipeline.rolled_s)
 
     def close(self) -> None:
         self._sending.close()

@@ -34,6 +34,7 @@ from tools.bench_drain import fill
 from tools.terminal import decimal, show, t
 
 NODES = 50
+SERIES = 100
 TURNS = 4
 START_S = 1_800_000_000
 SLOW_SHARE = 10  # who syncs each record gets a tenth of them
@@ -158,13 +159,11 @@ def bytes_per_minute(folder: Path) -> float:
 
 
 def costs(folder: Path) -> dict[str, float]:
-    """Of a store with all minutes that the rolling windows are made of: s for a start, us per point for sending."""
+    """Of a store with all minutes that the rolling windows of SERIES are made of: s for a start, us per point for sending."""
     with closing(Store(folder / "windows.db")) as store:
-        minutes = fill(store, City(NODES, START_S), RING_S // PERIOD_S)
+        minutes = fill(store, City(SERIES, START_S), RING_S // PERIOD_S)
         begin = time.perf_counter()
-        windows = Pipeline()
-        windows.advance(START_S + RING_S)
-        windows.update(store.count_bins_since(START_S))
+        Pipeline().rebuild(START_S + RING_S, store.minutes_since(START_S, START_S), START_S + RING_S)
         rebuilt = time.perf_counter()
         refs = store.waiting(MAX_LINES)
         for ref in refs:

@@ -165,6 +165,30 @@ def bench_soak(
     return run_soak(days, nodes)
 
 
+def bench_core(
+    *,
+    records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=_whole)] = 1_000_000,
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
+) -> int:
+    from tools.bench_core import run_bench
+
+    _expect("--records", records, 1000 <= records <= 1_000_000, "bench.range-bulk")
+    _expect("--turns", turns, 1 <= turns <= 1000, "bench.range-turns")
+    return run_bench(records, turns)
+
+
+def bench_batch(
+    *,
+    rows: Annotated[int, Parameter(help=t("help.bench-rows"), converter=_whole)] = 525_600,
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
+) -> int:
+    from tools.bench_batch import run_bench
+
+    _expect("--rows", rows, 1000 <= rows <= 2_000_000, "bench.range-rows")
+    _expect("--turns", turns, 1 <= turns <= 1000, "bench.range-turns")
+    return run_bench(rows, turns)
+
+
 def _expect(option: str, found: object, is_good: bool, expected: str) -> None:
     if not is_good:
         raise UsageError("usage", option=option, found=found, expected=Say(expected))
@@ -192,6 +216,8 @@ COMMANDS = {
     "config check": config_check,
     "config schema": config_schema,
     "simulate": simulate,
+    "bench core": bench_core,
+    "bench batch": bench_batch,
     "bench page": bench_page,
     "bench store": bench_store,
     "bench chain": bench_chain,

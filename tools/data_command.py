@@ -80,6 +80,8 @@ def _ask(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     # No gateway is running: its work is done here, in one thread.
     from gateway.auditing import Auditing
+    from gateway.booking import rebuild_windows
+    from gateway.outbox import ROLLED
     from gateway.store import Store
     from gateway.uplink.base import UplinkError
     from gateway.uplink.table import open_uplink
@@ -90,26 +92,34 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     def now_s() -> int:
         return int(time.time())
 
+    from gateway.pipeline import Pipeline
     from gateway.sending import Sending
 
     logs.set_up("text", shared.verbose, least=logging.ERROR)  # what it finds is told by the command
     folder, uplink = settings.gateway.state_dir, settings.uplink
     with closing(Store(folder / "store.db", bool(settings.gateway.keep_received_days))) as store:
-        sending = Sending(store, open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
+        windows = Pipeline()
+        sending = Sending(store, windows, open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
         reader = open_uplink(uplink, to_read=True)
         keep = partial(audits.keep, folder)
         auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, keep)
+
+        async def send_all() -> None:
+            await rebuild_windows(windows, store, now_s(), in_store)
+            await _send_all(sending)
+            store.note(ROLLED, windows.rolled_s)
+
         with closing(sending), closing(auditing):
             try:
                 await auditing.adopt()
             except UplinkError as error:  # who cannot be read is not sent to either: that is for the gateway to decide
                 unread = audits.Audited(now_s(), now_s(), unread=error.line(), exit_code=error.exit_code).as_data()
                 return unread, unread
-            await _send_all(sending)
+            await send_all()
             first = (await auditing.round()).as_data()
             if not first["missing"]:
                 return first, first
-            await _send_all(sending)
+            await send_all()
             return first, (await auditing.round()).as_data()
 
 

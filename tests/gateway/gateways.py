@@ -159,6 +159,11 @@ class FakeUplink:
         self.in_flight -= 1
         return answer
 
+    @property
+    def minutes(self) -> dict[bytes, bytes]:
+        """Count bins of the table."""
+        return {key: fields for key, fields in self.table.items() if key.startswith(b"passages,")}
+
     def lines(self, part: bytes) -> list[bytes]:
         return [line for lines in self.sent for line in lines if part in line]
 

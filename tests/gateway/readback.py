@@ -10,6 +10,7 @@ from typing import Any
 from gateway.auditing import Auditing
 from gateway.audits import Audited
 from gateway.config import UplinkConfig
+from gateway.pipeline import Pipeline
 from gateway.sending import Sending
 from gateway.store import Store
 from gateway.uplink import tallying
@@ -118,7 +119,7 @@ class Office:
         self.now_s = now_s
         self.reports: list[Audited] = []
         uplink = UplinkConfig(enabled=True, **settings)
-        self.sending = Sending(self.store, self.server, uplink, lambda: self.now_s, lambda: 0.0, in_store)
+        self.sending = Sending(self.store, Pipeline(), self.server, uplink, lambda: self.now_s, lambda: 0.0, in_store)
         self.auditing = Auditing(
             self.store, self.server, uplink, "gateway", set(nodes), lambda: self.now_s, in_store, self.reports.append
         )

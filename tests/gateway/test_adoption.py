@@ -252,10 +252,22 @@ def test_an_adoption_that_was_cut_off_and_begun_again_gives_the_same(server):
             second.adopt()
         assert adoption.is_due(second.desk.store)
     server.before = lambda _question: None
-    second.adopt()
+    assert second.adopt()
     second.send()
     assert server.counts()[T0] == (6, 0)
     assert not adoption.is_due(second.desk.store)
+
+
+def test_an_adoption_that_has_nothing_left_to_take_is_one_that_the_session_has_to_know_of(server):
+    publish(server, *records(1, 5))
+    second = Generation(server)
+    server.before = lambda question: away()(question) if server.questions[-1] == ("tally", "ledger") else None
+    with pytest.raises(UplinkError):
+        second.adopt()
+    server.before = lambda _question: None
+    assert second.adopt()
+    second.hear(hello(uptime_s=400, next_seq=7, first_held=6), *records(6, 6, previous=0))
+    assert second.told("losses") == []
 
 
 def test_other_nodes_of_the_same_database_are_neither_adopted_nor_touched(server):

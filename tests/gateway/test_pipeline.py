@@ -63,8 +63,8 @@ def test_series_stand_in_a_stable_order_and_do_not_mix():
     ]  # fmt: skip
 
 
-def test_what_lies_outside_the_ring_or_in_the_future_is_left_to_the_store():
-    assert RING_S == 2 * 86_400
+def test_what_lies_outside_the_ring_or_in_the_future_is_not_in_the_windows():
+    assert RING_S == 86_400
     made = filled(bin_(T0 - RING_S - 60, 5), bin_(T0 + 600, 7), bin_(T0 - 86_400, 1))
     assert made.live()[0].windows[86_400][:2] == (1, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import asdict
 
@@ -10,7 +11,7 @@ import pytest
 from gateway import model
 from gateway.errors import StoreDamaged, StoreError
 from gateway.keeping import KEEP_S, forget
-from gateway.model import Accept, BootState, Gap, Loss, OutboxRef, Passport, Salvage, Status
+from gateway.model import Q_TIME_HELD, Accept, BootState, Gap, Loss, OutboxRef, Passport, Salvage, Status
 from gateway.store import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED, Store
 from gateway.tables import VERSION
 from tests.gateway.parts import CLIMATE, INCARNATION, NAME, NODE, SERIES, T0, Desk, hello, live, minute
@@ -356,3 +357,23 @@ def test_a_store_opens_again_with_everything_in_it(tmp_path):
     assert everything(again) == before
     again.close()
     assert sqlite3.connect(tmp_path / "store.db").execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_what_each_record_and_each_batch_costs_does_not_grow_with_the_store(store):
+    # Every statement on its way into the store and out of it is found by an index.
+    statements: set[str] = set()
+    store._db.set_trace_callback(statements.add)
+    flags = [Loss("bahnhof", NODE, "given_up", T0, 1, 1), Gap("bahnhof", NODE, "silent", T0, T0 + 60, -1)]
+    records = [accept(1, climate=(2000, 100, 1)), accept(2, T0 + 60), accept(3, T0 + 120, q=Q_TIME_HELD)]
+    store.commit([*records, *flags, Status("bahnhof", NODE, T0, {"uptime_s": 1, "boot": 1})], T0 + 181)
+    store.add_gateway_status("gateway", T0 + 180, {"outbox_points": 1})
+    found = store.waiting(100, T0 + 60)
+    for ref in found:
+        store.facts(ref) if ref.measurement not in ("passages", "climate") else store.count_bin(SERIES, ref.time_s)
+    store.settle(found, SENT)
+    store._db.set_trace_callback(None)
+    of_rows = [text for text in statements if text.split()[0] in ("SELECT", "UPDATE", "DELETE", "INSERT")]
+    assert len(of_rows) > 20
+    plans = {text: [row[3] for row in store.read(f"EXPLAIN QUERY PLAN {text}")] for text in of_rows}
+    scans = [(text, step) for text, plan in plans.items() for step in plan if re.match(r"SCAN (bins|climate|facts)$", step)]
+    assert scans == []

@@ -36,8 +36,8 @@ def test_every_contender_keeps_its_records(tmp_path, monkeypatch):
     assert rows(tmp_path / "group.db", "bins") == 4000
     assert rows(tmp_path / "single.db", "bins") == rows(tmp_path / "sqlite.db", "records") == 400
     assert len((tmp_path / "lines.csv").read_text().splitlines()) == 400
-    assert result["minutes"] == rows(tmp_path / "windows.db", "bins") == 60 * bench_store.NODES
-    assert rows(tmp_path / "windows.db", f"bins WHERE state = {bench_store.SENT}") == 60 * bench_store.NODES
+    assert result["minutes"] == rows(tmp_path / "windows.db", "bins") == 60 * bench_store.SERIES
+    assert rows(tmp_path / "windows.db", f"bins WHERE state = {bench_store.SENT}") == bench_store.MAX_LINES
     assert set(result["ratios"]) == {"single", "sqlite", "lines"}
     assert min(*result["records_per_s"].values(), result["bytes_per_minute"], result["render_us"], result["settle_us"]) > 0
 

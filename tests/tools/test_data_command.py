@@ -14,6 +14,7 @@ import structlog
 from gateway import adoption, audits, wishes
 from gateway.audits import Audited, Hole
 from gateway.model import CountBin
+from gateway.outbox import ROLLED
 from gateway.ownership import Ownership
 from gateway.store import DEAD, QUEUED, Store
 from gateway.uplink.base import Answer, Outcome, tags_of
@@ -98,6 +99,23 @@ def test_what_is_missing_is_named_and_sent_again(trottoir, books, tmp_path):
     assert lines[1] == f"missing   {hour}  bahnhof  {NAME}  passages: 10 points, 30 people"
     assert lines[-1] == "10 points with 30 people were sent again; all of them are on the server now."
     assert len(FileUplink(tmp_path / "points").read("passages", books, books + 3600)) == 60
+
+
+def test_rolling_results_are_sent_and_come_back_with_the_minutes_they_are_made_of(trottoir, books, tmp_path):
+    def hours() -> dict[int, object]:
+        rows = FileUplink(tmp_path / "points").read("passages_rolling", books, books + 7200)
+        return {row.time_s - books: row.fields["count"] for row in rows if row.tags["window"] == "1h"}
+
+    with closing(Store(tmp_path / "state" / "store.db")) as store:
+        store.note(ROLLED, books)  # nothing of it was published
+    trottoir("data", "audit")
+    before = hours()
+    assert before == {300 * n: 3 * min(5 * n, 60, 120 - 5 * n) for n in range(1, 24)}
+    rob(tmp_path, books)
+    for path in (tmp_path / "points").glob("passages_rolling-*.lp"):
+        path.unlink()
+    trottoir("data", "audit")
+    assert hours() == before
 
 
 def test_the_document_says_what_was_found_and_what_became_of_it(trottoir, books, tmp_path):

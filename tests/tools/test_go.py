@@ -253,7 +253,7 @@ def test_the_word_test_runs_the_checks_with_the_words_after_it(fresh, monkeypatc
         ["-P", "-m", "tools.check", "-k", "counter"],
         ["-P", "-m", "tools.cli", "bundle", "stick"],
     ]
-    assert go.TEST == locks.LOCKS
+    assert {*go.TEST, *go.BENCH} == {*locks.LOCKS}
 
 
 def test_a_changed_lock_is_installed_into_what_stands(ready):
@@ -381,12 +381,38 @@ def test_the_lock_files_name_no_address_and_no_path():
         assert not any(sign in text for sign in ("://", "--index", "--find-links", " @ ", "/tmp", "/home"))
 
 
-def test_the_locks_share_no_package_and_leave_pandas_out():
-    rows = [locks.rows_of((ROOT / "requirements" / lock).read_text(encoding="utf-8")) for lock in locks.LOCKS]
-    named = [{locks.name_of(row) for row in part} for part in rows]
+def lock_rows(lock: str) -> list[str]:
+    return locks.rows_of((ROOT / "requirements" / lock).read_text(encoding="utf-8"))
+
+
+def test_the_locks_that_every_start_and_the_tests_need_share_no_package_and_leave_pandas_out():
+    named = [{locks.name_of(row) for row in lock_rows(lock)} for lock in ("run.txt", "test.txt", "stubs.txt")]
     assert sum(len(part) for part in named) == len(set().union(*named))
     assert not set().union(*named) & set(locks.LEFT_OUT)
     assert "numpy" not in named[0]
+
+
+def test_what_the_benches_need_is_apart_and_where_the_tests_need_it_too_the_same():
+    bench, tests = lock_rows("bench.txt"), lock_rows("test.txt")
+    assert {"river", "polars", "pandas", "numpy"} <= {locks.name_of(row) for row in bench}
+    assert not {locks.name_of(row) for row in bench} & {locks.name_of(row) for row in lock_rows("run.txt")}
+    shared = {locks.name_of(row) for row in bench} & {locks.name_of(row) for row in tests}
+    assert {row for row in bench if locks.name_of(row) in shared} == {row for row in tests if locks.name_of(row) in shared}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["demo"], ("run.txt",)),
+        ([], ("run.txt",)),
+        (["bench", "store"], ("run.txt",)),
+        (["test", "-k", "bench core"], ("run.txt", "test.txt", "stubs.txt")),
+        (["bench", "core"], ("run.txt", "bench.txt")),
+        (["--lang", "de", "bench", "batch", "--json"], ("run.txt", "bench.txt")),
+    ],
+)
+def test_the_words_tell_which_packages_are_installed(fresh, words, expected):
+    assert fresh.module().locks_for(words) == expected
 
 
 def test_a_dependency_without_a_row_and_a_row_without_a_hash_are_found(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ import structlog
 import streetwire
 from gateway import minutes, publishing, service
 from gateway.errors import StoreError
-from gateway.model import Received, node_name
+from gateway.model import CountBin, Received, node_name
 from gateway.service import Service
 from tools.simulate.disk import Disk, StoreFiles, watched_sql
 from tools.simulate.driver import Driver
@@ -167,8 +167,12 @@ class Gateway:
         if self._service is None:
             return False
         with suppress(StoreError):
-            return self._service._store.outbox_state()[0] == 0
+            return self._service._store.outbox_state()[0] == 0 and self._service._booking.windows.is_published
         return False
+
+    def bins(self) -> list[CountBin]:
+        """All that are committed."""
+        return self._service._store.count_bins_since(0) if self._service is not None else []
 
     def is_audited(self, since_s: int) -> bool:
         """The server was read back after that, and everything was there."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from gateway.model import PERIOD_S
 from tools.simulate.case import FOR_EVER, GAP_SLACK_S, GIVEN_UP, GUESSED, Case, bound_of, cases_of, count_of, int_of, q_of
+from tools.simulate.rolling_law import wrong_results
 
 if TYPE_CHECKING:
     from tools.simulate.server import Server
@@ -45,6 +46,7 @@ def judge(world: World) -> list[Violation]:
         for head, time, before, after in world.server.falls[:5]:
             found.append(Violation("fell", head.decode(), {"minute": time, "before": before, "after": after}))
     found += _dead_letters(world)
+    found += [Violation("rolling", node, numbers) for node, numbers in wrong_results(world)]
     for case in cases_of(world):
         for rule in RULES:
             found += rule(case)

@@ -12,7 +12,8 @@ from typing import Any
 from unittest.mock import patch
 
 import streetwire
-from gateway import acceptance, books, delivery, heard, proofs
+from gateway import acceptance, again, books, delivery, heard, proofs
+from gateway.again import Held
 from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
@@ -225,7 +226,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "count-resent-records-again": (
         _around(Session, "_record", _accept_twice),
         _sql("last_boot = ?5 WHERE watermark < ?3", "last_boot = ?5"),
-        _attribute(Store, "_holds", lambda *_: False),
+        _attribute(again, "held", lambda *_: Held.NO),
     ),
     "accept-out-of-order": (_around(Session, "_record", _accept_with_holes),),
     "place-by-receipt": (_attribute(acceptance, "minute_of", _place_by_receipt),),
@@ -240,7 +241,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "each-boot-an-hour": (_around(proofs, "prove", _an_hour_a_boot),),
     "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
     "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
-    "adopted-records-count-again": (_attribute(Store, "_holds", lambda *_: False),),
+    "adopted-records-count-again": (_attribute(again, "held", lambda *_: Held.NO),),
     "audit-mends-nothing": (_attribute(books, "mend", lambda *_: []),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),

@@ -1,0 +1,31 @@
+"""Packages that only contenders need: here, or what to say instead."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from gateway.words import Say
+
+INSTALL = "python3 tools/go.py bench core"
+
+
+def load(name: str) -> Any:
+    """The package; ImportError where it is not installed."""
+    return import_module(name)
+
+
+def lack(names: tuple[str, ...]) -> Say | None:
+    """What to do about the packages that are missing, if any are."""
+    for name in names:
+        try:
+            load(name)
+        except ImportError:
+            return Say("bench.not-installed", {"package": name, "command": INSTALL})
+    return None
+
+
+def versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Of those that are here."""
+    return {name: version(name) for name in names if lack((name,)) is None}
