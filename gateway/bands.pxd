@@ -7,8 +7,8 @@ from libc.stdint cimport int64_t
 @cython.final
 cdef class Bands:
     cdef int64_t windows, longest, width
-    cdef list edges
-    cdef object _sums, _order, _of_age
+    cdef object _sums, _edges, _order, _of_age
+    cdef int64_t *edges
     cdef int64_t *sums
     cdef int64_t *order
     cdef unsigned short *of_age

@@ -27,12 +27,13 @@ class Bands:
     """Sums of ab, ba and covered seconds by band and series. `windows` are numbers of panes, in the order of the answers."""
 
     def __init__(self, windows: list[int]) -> None:
-        self.windows, self.longest, self.edges = len(windows), max(windows), [0, *sorted(windows)]
-        self._sums, self.width = array("q"), 0
+        self.windows, self.longest, self.width = len(windows), max(windows), 0
+        self._sums, self._edges = array("q"), array("q", [0, *sorted(windows)])
         self._order = array("q", sorted(range(self.windows), key=windows.__getitem__))
         self._of_age = array("H", [0])
-        for band, (edge, next_edge) in enumerate(pairwise(self.edges)):
+        for band, (edge, next_edge) in enumerate(pairwise(self._edges)):
             self._of_age.extend(array("H", [band]) * (next_edge - edge))
+        self.edges = native.int64s(self._edges) if cython.compiled else self._edges
         self.of_age = native.ushorts(self._of_age) if cython.compiled else self._of_age
         self.order = native.int64s(self._order) if cython.compiled else self._order
 

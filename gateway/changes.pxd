@@ -13,5 +13,5 @@ cdef class Changes:
 
     cdef make_room(self, int64_t width)
     cdef int note(self, int64_t i, int64_t pane) except -1
-    @cython.locals(newest=int64_t, i=int64_t, last_start=int64_t, last_end=int64_t, length_s=int64_t)
+    @cython.locals(newest_s=int64_t, newest=object, entries=list, first_end=object, i=int64_t, last_start_s=int64_t, length_s=int64_t, last_end_s=int64_t)
     cdef list drain(self, int64_t open_pane, int64_t pane_s, list windows_s)

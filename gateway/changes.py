@@ -42,13 +42,16 @@ class Changes:
 
     def drain(self, open_pane: int, pane_s: int, windows_s: list[int]) -> list[tuple[int, int, int, int]]:
         """[(i, window_s, first_end, last_end), ...] and forgets them."""
-        newest, entries = open_pane * pane_s, []
-        for i in self.series:
-            first_end, last_start = (self.first[i] + 1) * pane_s, self.last[i] * pane_s
+        newest_s = open_pane * pane_s  # compiled, names with a unit are C's integers, the others Python's and made once
+        newest: int = newest_s
+        entries: list[tuple[int, int, int, int]] = []
+        for index in self.series:
+            i = index
+            first_end, last_start_s = (self.first[i] + 1) * pane_s, self.last[i] * pane_s
             self.first[i], self.last[i] = NEVER, -1
-            for window_s in windows_s:
-                length_s = window_s  # compiled, the one is Python's integer and the other C's
-                last_end = last_start + length_s
-                entries.append((i, window_s, first_end, last_end if last_end < newest else newest))
+            for window in windows_s:
+                length_s = window
+                last_end_s = last_start_s + length_s
+                entries.append((index, window, first_end, last_end_s if last_end_s < newest_s else newest))
         self.series = []
         return entries

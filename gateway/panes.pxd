@@ -29,8 +29,10 @@ cdef class Ring:
     cdef (int64_t, int64_t, int64_t) read(self, int64_t i, int64_t age) noexcept
     @cython.locals(row=int64_t, cell=int64_t)
     cdef void write(self, int64_t i, int64_t age, int64_t ab, int64_t ba, int64_t covered_s) noexcept
-    @cython.locals(at=int64_t, stop=int64_t, row=int64_t)
+    @cython.locals(at=int64_t, stop=int64_t)
     cdef advance(self, int64_t pane)
+    @cython.locals(start=int64_t, stop=int64_t)
+    cdef _empty(self, int64_t row)
     @cython.locals(row=int64_t, span=int64_t, found=int64_t)
     cdef int64_t next_used(self, int64_t pane, int64_t stop) noexcept
 
@@ -52,7 +54,7 @@ cdef class Panes:
     cdef object add(self, int64_t i, int64_t pane, int64_t ab, int64_t ba)
     @cython.locals(age=int64_t)
     cdef object set(self, int64_t i, int64_t pane, int64_t ab, int64_t ba, int64_t covered_s)
-    @cython.locals(ring=Ring, old_ab=int64_t, old_ba=int64_t, old_covered_s=int64_t)
+    @cython.locals(old_ab=int64_t, old_ba=int64_t, old_covered_s=int64_t)
     cdef int put(self, int64_t i, int64_t age, int64_t ab, int64_t ba, int64_t covered_s, bint on_top) except -1
     @cython.locals(ring=Ring, band=int64_t, edge=int64_t)
     cdef advance(self, int64_t pane)

@@ -111,13 +111,19 @@ class Ring:
         stop = pane + 1
         at = self.next_used(max(self.open + 1, stop - self.rows), stop)
         while at < stop:
-            row = at % self.rows
-            self._cells[5 * row * self.width : 5 * (row + 1) * self.width] = bytes(5 * self.width)
-            if self.is_wide:
-                self._high[row * self.width : (row + 1) * self.width] = zeros("Q", self.width)
-            self.used[row] = 0
+            self._empty(at % self.rows)
             at = self.next_used(at + 1, stop)
         self.open, self.open_row = pane, pane % self.rows
+
+    def _empty(self, row: int) -> None:
+        start, stop = row * self.width, (row + 1) * self.width
+        if cython.compiled:
+            native.memset(self.cells + 5 * start, 0, 5 * self.width)
+        else:
+            self.cells[5 * start : 5 * stop] = bytes(5 * self.width)
+        if self.is_wide:
+            self._high[start:stop] = zeros("Q", self.width)
+        self.used[row] = 0
 
     def next_used(self, pane: int, stop: int) -> int:
         """The first pane from `pane` on whose row may hold something, or `stop`; they are at most as many as there are rows."""
@@ -179,20 +185,19 @@ class Panes:
 
     def put(self, i: int, age: int, ab: int, ba: int, covered_s: int, on_top: bool) -> int:
         """Writes a pane of the ring, or adds to it. A closed one changes its band too, and is noted for the corrections."""
-        ring = self.ring
-        old_ab, old_ba, old_covered_s = ring.read(i, age)
+        old_ab, old_ba, old_covered_s = self.ring.read(i, age)
         if on_top:
             ab, ba, covered_s = old_ab + ab, old_ba + ba, old_covered_s + covered_s
             if ab > COUNT_HIGH or ba > COUNT_HIGH:
                 check(ab, ba)
         if ab == old_ab and ba == old_ba and covered_s == old_covered_s:
             return 0
-        if (ab | ba) >> 16 and not ring.is_wide:
-            ring.widen_cells()
-        ring.write(i, age, ab, ba, covered_s)
+        if (ab | ba) >> 16 and not self.ring.is_wide:
+            self.ring.widen_cells()
+        self.ring.write(i, age, ab, ba, covered_s)
         if age > 0:
             self.bands.change(i, age, ab - old_ab, ba - old_ba, covered_s - old_covered_s)
-            self.changes.note(i, ring.open - age)
+            self.changes.note(i, self.ring.open - age)
         return 0
 
     def advance(self, pane: int) -> None:
@@ -203,7 +208,8 @@ class Panes:
         if pane - ring.open >= ring.rows:
             self.bands.clear()
         else:
-            for band, edge in enumerate(self.bands.edges):
+            for band in range(self.bands.windows + 1):
+                edge = self.bands.edges[band]
                 self._cross(band, max(ring.open - edge, 0), min(pane - edge, ring.open + 1))
         ring.advance(pane)
 
