@@ -266,9 +266,11 @@ class CountBin:
 
 
 class Minutes(NamedTuple):
-    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers."""
+    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers. `newest` is when the last
+    minute of each series begins."""
 
     names: list[Series]
+    newest: list[int]
     series: array[int]
     starts: array[int]
     ab: array[int]

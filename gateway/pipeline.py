@@ -50,6 +50,7 @@ class Pipeline:
         self._rows: dict[Series, int] = {}
         self._series: list[Series] = []
         self._told_s: list[int] = []  # by row: the newest end that was due
+        self._held: list[list[int]] = []  # by row: windows that held a minute when the watermark was moved last
         self._counter, self._revisions = (WindowedCounter(list(WINDOWS), pane_s=PERIOD_S, series=0) for _ in range(2))
         self._sums = array("q", bytes(8 * 3 * len(WINDOWS)))
         self._now_s = 0
@@ -74,8 +75,10 @@ class Pipeline:
         self._revisions.set_many(minutes.series, minutes.starts, revisions, nothing, nothing)
         self._counter.corrections()
         self._revisions.corrections()
-        for series in self._series:
-            self._end(series, since_s + PERIOD_S, self._boundary_s - PERIOD_S)
+        for series, newest_s in zip(minutes.names, minutes.newest, strict=True):
+            for window_s in WINDOWS:  # behind its newest minute nothing is left in them
+                last_s = min(newest_s + window_s, self._boundary_s - PERIOD_S)
+                self._due.add(series, window_s, since_s + PERIOD_S, last_s)
 
     def advance(self, now_s: int) -> bool:
         """Moves the windows to `now_s`. False if the clock has leapt, by more than a day ahead or more than a minute back: then
@@ -87,6 +90,9 @@ class Pipeline:
         self._revisions.advance(now_s)
         for row, series in enumerate(self._series):
             self._end(series, self._told_s[row] + PERIOD_S, self._boundary_s - PERIOD_S)
+            if self._held[row]:
+                self._revisions.query_into(row, self._sums)
+                self._held[row] = [window_s for window_s in self._held[row] if self._sums[3 * _PLACES[window_s]]]
         early, self._early = self._early, {}
         for (row, start_s), numbers in early.items():
             self._set(row, start_s, numbers)
@@ -163,12 +169,14 @@ class Pipeline:
             row = self._rows[series] = self._counter.series
             self._series.append(series)
             self._told_s.append(self._boundary_s - PERIOD_S)
+            self._held.append(list(WINDOWS))
             self._counter.grow(1)
             self._revisions.grow(1)
         return row
 
     def _set(self, row: int, start_s: int, numbers: _Numbers) -> None:
         ab, ba, covered_s, rev = numbers
+        self._held[row] = list(WINDOWS)
         code = self._counter.set(row, start_s, ab, ba, covered_s)
         self._revisions.set(row, start_s, rev + 1, 0, 0)
         if code == TOO_LATE:
@@ -184,10 +192,10 @@ class Pipeline:
                 self._told_s[row] = max(self._told_s[row], last_s)
 
     def _end(self, series: Series, first_s: int, last_s: int) -> None:
-        """All results of a series that end in this span are due."""
+        """All results of a series that end in this span are due, but for those of windows that hold nothing."""
         row = self._rows[series]
         self._told_s[row] = max(self._told_s[row], last_s)
-        for window_s in WINDOWS:
+        for window_s in self._held[row]:
             self._due.add(series, window_s, first_s, last_s)
 
     def _rolled(self, ends: Ends) -> Rolled:

@@ -109,11 +109,13 @@ class Rows(Database):
                     raise self.broken(f"row {row[:2]}")
             for column, values in zip(columns, zip(*rows, strict=True), strict=True):
                 column.extend(values)
-        numbers = self.read("SELECT DISTINCT series FROM bins WHERE start >= ?", (min(start_s, named_s),))
-        places = {id_: place for place, (id_,) in enumerate(numbers)}
+        since_s = min(start_s, named_s)
+        newest = dict(self.read(f"SELECT series, max(start + period_s) - {PERIOD_S} FROM bins WHERE start >= ? GROUP BY series", (since_s,)))
+        places = {id_: place for place, id_ in enumerate(newest)}
         starts, ids, _, ab, ba, covered_s, _, revs, *_ = columns
         series = array("q", map(places.__getitem__, ids))
-        return Minutes([self.series_of(id_) for id_ in places], series, starts, ab, ba, covered_s, revs)
+        names = [self.series_of(id_) for id_ in newest]
+        return Minutes(names, list(newest.values()), series, starts, ab, ba, covered_s, revs)
 
     # -- writing
 

@@ -75,7 +75,8 @@ class Street:
         numbers = (array("q", [getattr(one, name) for one in mine]) for name in ("start_s", "ab", "ba", "covered_s", "rev"))
         columns = (array("q", [names.index(one.series) for one in mine]), *numbers)
         self.windows = Pipeline()
-        self.windows.rebuild(now_s, Minutes(names, *columns), self.rolled_s or now_s - pipeline.RING_S)
+        newest = [max(one.start_s for one in self.bins.values() if one.series == series) for series in names]
+        self.windows.rebuild(now_s, Minutes(names, newest, *columns), self.rolled_s or now_s - pipeline.RING_S)
 
     def truth(self) -> dict[Place, Rolled]:
         """Every result that has to be there, added up minute by minute."""
@@ -210,7 +211,23 @@ def test_of_a_silent_node_results_go_on_until_nothing_is_left_in_them():
     street.change(bin_(T0 - 60, 7))
     street.tick(7)
     street.publish_all()
-    assert [street.server[SERIES, 300, T0 + 60 * n].covered_s for n in range(7)] == [60] * 5 + [0] * 2
+    assert [street.server[SERIES, 300, T0 + 60 * n].covered_s for n in range(5)] == [60] * 5
+    assert (SERIES, 300, T0 + 360) not in street.server
+    street.check()
+
+
+def test_of_a_node_that_is_gone_nothing_is_due_any_more_and_of_one_that_comes_back_everything():
+    street = Street()
+    street.change(bin_(T0 - 60, 7))
+    street.tick(1441)
+    street.publish_all()
+    street.check()
+    street.tick(3)
+    assert street.windows.is_published
+    street.change(bin_(street.now_s - 60, 3))
+    street.tick(20)
+    street.publish_all()
+    assert (street.server[SERIES, 300, street.now_s - 16 * 60].ab, len(street.windows.live())) == (3, 1)
     street.check()
 
 

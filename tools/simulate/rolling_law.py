@@ -53,7 +53,8 @@ def _found(row: Row, window_s: int) -> Sums:
 
 def _sums(bins: dict[int, CountBin], window_s: int, newest_s: int) -> Iterator[tuple[int, Sums]]:
     ab = ba = covered_s = 0
-    for end_s in range(min(bins) + PERIOD_S, newest_s + 1, PERIOD_S):
+    until_s = min(newest_s, max(bins) + window_s + PERIOD_S)  # afterwards nothing is left in it
+    for end_s in range(min(bins) + PERIOD_S, until_s + 1, PERIOD_S):
         for start_s, sign in ((end_s - PERIOD_S, 1), (end_s - window_s - PERIOD_S, -1)):
             if bin_ := bins.get(start_s):
                 ab, ba, covered_s = ab + sign * bin_.ab, ba + sign * bin_.ba, covered_s + sign * bin_.covered_s
