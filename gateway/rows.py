@@ -110,7 +110,8 @@ class Rows(Database):
             for column, values in zip(columns, zip(*rows, strict=True), strict=True):
                 column.extend(values)
         since_s = min(start_s, named_s)
-        newest = dict(self.read(f"SELECT series, max(start + period_s) - {PERIOD_S} FROM bins WHERE start >= ? GROUP BY series", (since_s,)))
+        last = f"max(start + period_s) - {PERIOD_S}"
+        newest = dict(self.read(f"SELECT series, {last} FROM bins WHERE start >= ? GROUP BY series", (since_s,)))
         places = {id_: place for place, id_ in enumerate(newest)}
         starts, ids, _, ab, ba, covered_s, _, revs, *_ = columns
         series = array("q", map(places.__getitem__, ids))
