@@ -33,7 +33,7 @@ cdef extern from *:
             out[0] = (int64_t)((uint64_t)totals[0] - (uint64_t)before[0]);
             k = 1;
         }
-        for (; k + 4 <= n; k += 4) {
+        for (; !((uintptr_t)(out + k) & 15) && k + 4 <= n; k += 4) { /* not where it lies across its own eight bytes */
             __m128i one = _mm_loadu_si128((const __m128i *)(totals + k));
             __m128i two = _mm_loadu_si128((const __m128i *)(totals + k + 2));
             one = _mm_sub_epi64(one, _mm_loadu_si128((const __m128i *)(before + k)));

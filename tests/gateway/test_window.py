@@ -830,10 +830,12 @@ def test_rolling_sum_over_many_rows_wherever_its_output_lies(width: int) -> None
         for at, count in enumerate(counts):
             before = expected[-width] if at >= width else 0
             expected.append(before + count - (counts[at - w * width] if at >= w * width else 0))
-    for shift in (0, 1):  # beginning on 16 bytes, and between them
-        out = memoryview(array("q", [-1]) * (len(expected) + 2))
-        rolling_sum(memoryview(counts).cast("B").cast("q", (rows, width)), windows, out[shift : shift + len(expected)])
-        assert out.tolist() == [-1] * shift + expected + [-1] * (2 - shift)
+    for shift in (0, 4, 8):  # bytes: beginning on 16, on 4 and on 8 of them
+        memory = bytearray(b"x" * (8 * len(expected) + 16))
+        out = memoryview(memory)[shift : shift + 8 * len(expected)].cast("q")
+        rolling_sum(memoryview(counts).cast("B").cast("q", (rows, width)), windows, out)
+        assert out.tolist() == expected
+        assert set(memory[:shift] + memory[shift + 8 * len(expected) :]) == {ord("x")}
 
 
 def test_rolling_sum_of_nothing() -> None:
