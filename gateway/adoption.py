@@ -24,7 +24,8 @@ from typing import Any
 
 from gateway import schema
 from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Loss, Series, node_number
-from gateway.outbox import ROLLED
+from gateway.outbox import UNROLLED
+from gateway.pipeline import RING_S
 from gateway.proofs import unheard
 from gateway.store import QUARTER_S, UNSENT, Store
 from gateway.tables import AUDITED, QUEUED
@@ -99,7 +100,9 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
             if store.missing_minutes(name):
                 store.put_note(UNSENT + name, 1)
         if newest:  # nobody knows which results of these were published
-            store.put_note(ROLLED, 0)
+            ((oldest_s,),) = store.read("SELECT min(start) FROM bins")
+            store.lower_rolled(max(oldest_s, now_s - RING_S))
+            store.put_note(UNROLLED, 1)
         store.put_note(ADOPTED, 1)
         store.put_note(ADOPTING, 0)
     return True
@@ -168,8 +171,8 @@ def _take_bin(store: Store, row: Row, now_s: int) -> bool:
 def _put_into_quarter(store: Store, quarter: CountBin, now_s: int) -> None:
     """Minutes of a quarter of an hour that were counted before it could be read: what it holds goes, what is newer comes on top."""
     held = quarter
-    for minute in store.count_bins_since(quarter.start_s, quarter.start_s + QUARTER_S):
-        if minute.series != quarter.series or minute.period_s == QUARTER_S:
+    for minute in store.count_bins_of(quarter.series, quarter.start_s, quarter.start_s + QUARTER_S):
+        if minute.period_s == QUARTER_S:
             continue
         store.drop_bin(minute)
         if _has_newer(quarter, minute):

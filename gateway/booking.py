@@ -133,16 +133,17 @@ class Booking:
 
 
 async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store: InStore) -> None:
-    """Windows from the store; what had not been published when they were last noted is due."""
+    """Windows from the store; what had not been published when that was noted last is due. Where it never was, in a store that is
+    new or was made anew, so is what waits, and the last day."""
     begin_s = now_s - pipeline.RING_S - PERIOD_S
-    noted_s = await in_store(store.noted, ROLLED) or begin_s
-    rolled_s = min(max(noted_s, now_s - KEEP_S), now_s)
-    minutes = await in_store(store.minutes_since, begin_s, rolled_s - pipeline.RING_S)
-    if rolled_s == begin_s:  # nothing was noted: since the oldest of them
-        rolled_s = minutes.starts[0] if minutes.starts else now_s
-    windows.rebuild(now_s, minutes, rolled_s)
+    noted_s = await in_store(store.noted, ROLLED)
+    points, oldest_s, _ = await in_store(store.outbox_state) if not noted_s else (0, 0, 0)
+    waiting = [oldest_s] if points else []
+    minutes = await in_store(store.minutes_since, begin_s, (noted_s or min([begin_s, *waiting])) - pipeline.RING_S)
+    rolled_s = noted_s or min([now_s, *waiting, *minutes.starts[:1]])
+    windows.rebuild(now_s, minutes, min(max(rolled_s, now_s - KEEP_S), now_s))
     if now_s >= EARLIEST_S:  # before, nothing can be said
-        await in_store(store.note, ROLLED, windows.rolled_s)
+        await in_store(store.note_rolled, windows.rolled_s)
 
 
 def say_healed(healed: Healed | None) -> None:

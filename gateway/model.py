@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -263,20 +262,6 @@ class CountBin:
     seq: int = 0
     period_s: int = PERIOD_S
     untimed: int = 0  # the newest record in it that had no time of its own; 0 where all had
-
-
-class Minutes(NamedTuple):
-    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers. `newest` is when the last
-    minute of each series begins."""
-
-    names: list[Series]
-    newest: list[int]
-    series: array[int]
-    starts: array[int]
-    ab: array[int]
-    ba: array[int]
-    covered_s: array[int]
-    revs: array[int]
 
 
 @dataclass(frozen=True, slots=True)

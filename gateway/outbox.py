@@ -15,6 +15,7 @@ from gateway.tables import DEAD, IS_FLAG, IS_SALVAGED, QUEUED
 _TABLE_OF = {"passages": "bins", "climate": "climate"}  # all others are facts
 _SPAN = f"state = {QUEUED} AND {{0}} >= ? AND {{0}} < ? ORDER BY 1, 2 LIMIT ?"
 ROLLED = "rolled_s"  # note: all rolling results of minutes before that have been published; 0 where that is not known
+UNROLLED = "unrolled"  # note: 1 while bins are there of which the windows have not heard yet
 MAX_ROLLING = 1000  # dead letters of rolling results
 _ANY = "TRUE"
 _EVER = 1 << 62

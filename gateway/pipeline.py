@@ -19,8 +19,8 @@ from typing import Any
 
 from gateway import schema
 from gateway.due import WINDOWS, Due, Ends
-from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Minutes, OutboxRef, Point, Series
-from gateway.rolled import Rolled
+from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, OutboxRef, Point, Series
+from gateway.rolled import Minutes, Rolled
 from gateway.window import FUTURE, TOO_LATE, WindowedCounter
 
 RING_S = max(WINDOWS)  # the windows are made of the minutes since then

@@ -1,10 +1,12 @@
-"""Rolling results: what passed in a window that ends at a moment; made of bins by `rolling_sum`, and as points. Pure."""
+"""Rolling results: what passed in a window that ends at a moment; made of bins by `rolling_sum`, and as points; and the minutes
+that windows are rebuilt of. Pure."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway import schema
 from gateway.calendar import QUARTER_S
@@ -26,6 +28,20 @@ class Rolled:
     ba: int
     covered_s: int
     rev: int
+
+
+class Minutes(NamedTuple):
+    """Bins of whole minutes as columns: the number of a series in `names`, its start, its numbers. `newest` is when the last
+    minute of each series begins."""
+
+    names: list[Series]
+    newest: list[int]
+    series: array[int]
+    starts: array[int]
+    ab: array[int]
+    ba: array[int]
+    covered_s: array[int]
+    revs: array[int]
 
 
 def span_of(due: Sequence[Ends]) -> tuple[int, int]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from gateway import schema
 from gateway.database import Database
-from gateway.model import PERIOD_S, ClimateBin, CountBin, Minutes, Series
+from gateway.model import PERIOD_S, ClimateBin, CountBin, Series
+from gateway.rolled import Minutes
 from gateway.tables import QUEUED, check_of
 
 _BIN = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, crc FROM bins"
@@ -100,10 +101,9 @@ class Rows(Database):
     def minutes_since(self, start_s: int, named_s: int) -> Minutes:
         """The minutes that begin at or after `start_s`, as columns; `names` are all series that have a bin since `named_s`. Bins
         of a quarter of an hour are left out."""
-        query = "SELECT start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq, untimed, crc FROM bins"
         pack = Struct("<12q").pack
         columns = [array("q") for _ in range(13)]
-        for rows in self.read_in_portions(f"{query} WHERE start >= ? AND period_s = {PERIOD_S} ORDER BY start", (start_s,)):
+        for rows in self.read_in_portions(f"{_BIN} WHERE start >= ? AND period_s = {PERIOD_S} ORDER BY start", (start_s,)):
             for row in rows:
                 if crc32(pack(*row[:-1])) != row[-1]:
                     raise self.broken(f"row {row[:2]}")
@@ -117,6 +117,11 @@ class Rows(Database):
         series = array("q", map(places.__getitem__, ids))
         names = [self.series_of(id_) for id_ in newest]
         return Minutes(names, list(newest.values()), series, starts, ab, ba, covered_s, revs)
+
+    def count_bins_of(self, series: Series, start_s: int, end_s: int) -> list[CountBin]:
+        """The count bins of one series that begin at or after `start_s` and before `end_s`, oldest first."""
+        span = (start_s, end_s, self._series.get(series, -1))
+        return [self._count_bin(row) for row in self.read(f"{_BIN} WHERE start >= ? AND start < ? AND series = ?", span)]
 
     # -- writing
 

@@ -175,8 +175,7 @@ class Sending:
         # In the store's thread. What nobody has counted in is no result.
         found = list(newest)
         if older:
-            start_s, end_s = rolled.span_of(older)
-            bins = [bin_ for bin_ in self._store.count_bins_since(start_s, end_s) if bin_.series == older[0].series]
+            bins = self._store.count_bins_of(older[0].series, *rolled.span_of(older))
             found += rolled.made_of(older, bins, self._now_s() - keeping.KEEP_S)
         results: dict[OutboxRef, Rolled] = {}
         for result in found:

@@ -42,7 +42,7 @@ from gateway.model import (
     Stream,
     node_name,
 )
-from gateway.outbox import ROLLED, Outbox
+from gateway.outbox import ROLLED, UNROLLED, Outbox
 from gateway.tables import AUDITED, DEAD, MARK_OF_STREAM, QUEUED, SENT, SUPPRESSED, check_of
 from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 
@@ -88,11 +88,16 @@ class Store(Outbox):
                 self.lower_rolled(min(start_s for _, start_s in changed))
         return list(changed.values())
 
-    def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str], rolled_s: int = 0) -> None:
-        """`rolled_s` is where the rolling results stand: all of minutes before have been published. Where nobody knows since when
-        they are due, that is not noted."""
+    def note_rolled(self, rolled_s: int) -> None:
+        """The windows know of all bins now, and results stand there."""
         with self.transaction():
-            if self.noted(ROLLED):
+            self.put_note(ROLLED, rolled_s)
+            self.put_note(UNROLLED, 0)
+
+    def add_gateway_status(self, gateway: str, now_s: int, fields: dict[str, int | float | str], rolled_s: int = 0) -> None:
+        """`rolled_s` is where the rolling results stand: all of minutes before have been published, as far as the windows know."""
+        with self.transaction():
+            if not self.noted(UNROLLED):
                 self.put_note(ROLLED, rolled_s)
             self.keep_fact("gateway_status", {"gateway": gateway}, now_s, fields)
             told_s = self.noted("told_s")  # a clock that is put back has told later times; one that was a day ahead has not

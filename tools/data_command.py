@@ -81,7 +81,6 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     # No gateway is running: its work is done here, in one thread.
     from gateway.auditing import Auditing
     from gateway.booking import rebuild_windows
-    from gateway.outbox import ROLLED
     from gateway.store import Store
     from gateway.uplink.base import UplinkError
     from gateway.uplink.table import open_uplink
@@ -107,7 +106,7 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
         async def send_all() -> None:
             await rebuild_windows(windows, store, now_s(), in_store)
             await _send_all(sending)
-            store.note(ROLLED, windows.rolled_s)
+            store.note_rolled(windows.rolled_s)
 
         with closing(sending), closing(auditing):
             try:

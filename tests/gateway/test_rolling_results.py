@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway import pipeline, rolled, schema
 from gateway.due import WINDOWS, Ends
-from gateway.model import CountBin, Minutes, Series
+from gateway.model import CountBin, Series
 from gateway.pipeline import Pipeline
-from gateway.rolled import Rolled
+from gateway.rolled import Minutes, Rolled
 from tests.gateway.parts import SERIES, T0
 from tests.gateway.test_pipeline import OTHER, bin_
 

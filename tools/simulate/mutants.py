@@ -18,8 +18,10 @@ from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
 from gateway.intake import Intake
-from gateway.model import Q_NODE_RESET, Gap, Loss, Stream
+from gateway.model import Q_NODE_RESET, Effect, Gap, Loss, Stream
+from gateway.pipeline import Pipeline
 from gateway.proofs import Place
+from gateway.rolled import Minutes
 from gateway.sending import Sending
 from gateway.session import Session
 from gateway.store import DEAD, SENT, Store
@@ -58,17 +60,22 @@ def _sql(old: str, new: str) -> Callable[[], Patch]:
 # -- intake
 
 
-async def _answer_first(self: Any, batch: Sequence[Any]) -> None:
+async def _answer_first(self: Any, batch: Sequence[Any]) -> list[Effect]:
     effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     await self._answer(effects)
-    await self._booking._commit(effects)
+    try:
+        await self._booking._commit(effects)
+    except StoreError:
+        await self._booking.recall()
+    return effects
 
 
-async def _answer_always(self: Any, batch: Sequence[Any]) -> None:
+async def _answer_always(self: Any, batch: Sequence[Any]) -> list[Effect]:
     effects = [effect for received in batch for effect in self._booking._session.hear(received)]
     with suppress(StoreError):
         await self._booking._commit(effects)
     await self._answer(effects)
+    return effects
 
 
 async def _session_without_streams(self: Any) -> Session:
@@ -138,18 +145,19 @@ def _classified(change: Callable[[int], bool]) -> Callable[..., Answer]:
 
 
 async def _settle_first(self: Any) -> float:
-    items, _, _ = await self._in_store(self._next_batch, 0)
-    if not items:
+    batch = await self._in_store(self._next_batch, 0)
+    if not batch.items:
         return 0.0
-    await self._in_store(self._store.settle, [ref for ref, _ in items], SENT)
-    result = await delivery.attempt(items, self._send)
+    await self._in_store(self._store.settle, [ref for ref, _ in batch.items], SENT)
+    result = await delivery.attempt(batch.items, self._send)
     return self._pause_after(result.stopped)
 
 
 def _first_rendering(real: Any, self: Any, fresh_s: int) -> Any:
     kept = self.__dict__.setdefault("kept_lines", {})
-    items, withheld, unfit = real(self, fresh_s)
-    return [(ref, kept.setdefault((ref.measurement, ref.id, ref.time_s), line)) for ref, line in items], withheld, unfit
+    batch = real(self, fresh_s)
+    batch.items = [(ref, kept.setdefault((ref.measurement, ref.id, ref.time_s), line)) for ref, line in batch.items]
+    return batch
 
 
 def _give_up(real: Any, self: Any, stopped: Answer | None) -> float:
@@ -163,7 +171,7 @@ async def _refuse_all(items: Sequence[Item], send: Any) -> Result:
     answer = await send([line for _, line in items])
     if answer.outcome is Outcome.STORED:
         return Result(stored=[ref for ref, _ in items])
-    if answer.outcome is Outcome.REFUSED:
+    if answer.outcome in (Outcome.REFUSED, Outcome.TOO_LARGE):
         return Result(refused=[(ref, line.decode(), answer.reason) for ref, line in items])
     return Result(stopped=answer)
 
@@ -219,6 +227,15 @@ def _plain_ticks(self: NodeClock, ticks_ms: int) -> None:
     self._last_ticks = ticks_ms
 
 
+def _nothing_is_due(real: Any, self: Pipeline, now_s: int, minutes: Minutes, _since_s: int) -> None:
+    real(self, now_s, minutes, now_s)
+
+
+def _corrections_drained(self: Pipeline) -> None:
+    for counter in (self._counter, self._revisions):
+        counter.corrections()
+
+
 MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "acknowledge-before-commit": (_attribute(Intake, "_take", _answer_first),),
     "acknowledge-failed-commits": (_attribute(Intake, "_take", _answer_always),),
@@ -242,7 +259,7 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "gaps-stay-open": (_around(proofs, "prove", lambda real, *args: _silence_goes_on(real(*args))),),
     "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
     "adopted-records-count-again": (_attribute(again, "held", lambda *_: Held.NO),),
-    "audit-mends-nothing": (_attribute(books, "mend", lambda *_: []),),
+    "audit-mends-nothing": (_attribute(books, "mend", lambda *_: (0, [])),),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),
     "drop-on-4xx": (_around(http, "classify", _classified(lambda status: 400 <= status < 500)),),
@@ -254,6 +271,8 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "refuse-the-whole-batch": (_attribute(delivery, "attempt", _refuse_all),),
     "refused-lines-vanish": (_around(Store, "bury", _drop_refused),),
     "refused-without-reason": (_around(Store, "bury", _without_reason),),
+    "late-minutes-revise-nothing": (_attribute(Pipeline, "_collect", _corrections_drained),),
+    "a-start-forgets-results": (_around(Pipeline, "rebuild", _nothing_is_due),),
     "node-never-sends-again": (_around(Sender, "is_hello_due", _never_again),),
     "node-frees-when-sent": (_around(Sender, "sent", _free_when_sent),),
     "minute-named-when-sent": (_around(Sender, "next_record", _named_when_sent),),
