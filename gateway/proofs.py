@@ -7,8 +7,7 @@ Theory of operation
     those people get the minute in which they were told. What they did not tell is bounded: a node closes a minute after 60 s,
     so at most the rest of that minute was counted unseen, and no longer than until the next boot began. A boot of which nothing
     was heard can have hidden one minute.
-    Minutes without a record are a gap, whatever was the reason. What another store had acknowledged and not sent is known to be
-    gone once the node has delivered again all that it holds of that time.
+    Minutes without a record are a gap, whatever was the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streetwire
-from gateway import heard, moments
+from gateway import heard, moments, unsent
 from gateway.model import (
     PERIOD_S,
     Q_SIMULATED,
@@ -27,7 +26,6 @@ from gateway.model import (
     Loss,
     Note,
     Received,
-    Reckoned,
     Salvage,
     Stream,
     node_name,
@@ -53,6 +51,10 @@ class Place:
         """The most that can have passed."""
         return -(-self.rate * seconds // 60)
 
+    def gap(self, node: int, reason: str, start_s: int, until_s: int) -> Gap:
+        """Minutes of which nothing is known, with the most that can have passed in them."""
+        return Gap(self.site_at(start_s), node, reason, start_s, until_s, self.people_in(until_s - start_s))
+
 
 def prove(
     stream: Stream, olds: list[Stream], record: streetwire.Record, place: Place, missing: int, silence: Gap | None,
@@ -65,10 +67,7 @@ def prove(
         now_s = received.received_ms // 1000
         until_s = max(silence.start_s, min(place.bin_start, now_s))
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
-    for old in olds:
-        stream.missing, old.missing = [*stream.missing, *old.missing], []
-    if stream.missing:
-        effects += _unsent(stream, record, place)
+    effects += unsent.flag(stream, olds, record, place.bin_start, place.gap)
     if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
     before = max(olds, key=known_until, default=stream)
@@ -95,24 +94,6 @@ def prove(
     effects += missed
     losses = [effect for effect in effects if isinstance(effect, Loss)]
     return [*effects, *(_note(loss) for loss in losses)]
-
-
-def _unsent(stream: Stream, record: streetwire.Record, place: Place) -> list[Effect]:
-    """Minutes that another store had acknowledged and not sent, and the node holds no longer: known with the last record of them,
-    or the first behind it."""
-    stream.missing = [part for run in stream.missing for part in _without_minute(run, place.bin_start)]
-    if record.seq < stream.adopted:
-        return []
-    gaps = [Gap(place.site_at(start_s), stream.node, "given_up", start_s, end_s, place.people_in(end_s - start_s))
-            for start_s, end_s in stream.missing]  # fmt: skip
-    stream.missing = []
-    return [*gaps, Reckoned(stream.node)]
-
-
-def _without_minute(run: tuple[int, int], minute_s: int) -> list[tuple[int, int]]:
-    if not run[0] <= minute_s < run[1]:
-        return [run]
-    return [part for part in ((run[0], minute_s), (minute_s + PERIOD_S, run[1])) if part[0] < part[1]]
 
 
 def _has_time(stream: Stream, record: streetwire.Record, received: Received) -> bool:

@@ -17,7 +17,7 @@ PURE = tuple(
     for room in (
         "session", "heard", "window", "pipeline", "model", "shown", "schema", "delivery", "probe", "words", "errors", "mistakes",
         "view", "moments", "proofs", "acceptance", "calendar", "salvage", "tables",
-        "panes", "bands", "changes", "batches", "rolling", "cells", "checked", "due", "rolled",
+        "panes", "bands", "changes", "batches", "rolling", "cells", "checked", "due", "rolled", "unsent",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {

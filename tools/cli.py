@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -16,27 +15,19 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter, Token
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter
 
 from gateway import words
 from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
-from gateway.words import Say
-from tools import usage
+from tools import bench_commands, usage
+from tools.arguments import whole
 from tools.terminal import UsageError, say, shared, t
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from rich.console import Console, ConsoleOptions
-
-
-def _whole(kind: type, tokens: Sequence[Token]) -> int:
-    """A whole number; the library's own conversion rounds."""
-    if not re.fullmatch(r"-?\d{1,18}", tokens[0].value):
-        raise ValueError
-    return int(tokens[0].value)
 
 
 # Annotations are read when a command is parsed or explained: help is looked up then, in the language of that moment.
@@ -44,11 +35,11 @@ def _whole(kind: type, tokens: Sequence[Token]) -> int:
 
 def demo(
     *,
-    seed: Annotated[int, Parameter(help=t("help.demo-seed"), converter=_whole)] = 7,
-    nodes: Annotated[int, Parameter(help=t("help.demo-nodes"), converter=_whole)] = 2,
+    seed: Annotated[int, Parameter(help=t("help.demo-seed"), converter=whole)] = 7,
+    nodes: Annotated[int, Parameter(help=t("help.demo-nodes"), converter=whole)] = 2,
     outage: Annotated[str | None, Parameter(help=t("help.demo-outage"))] = None,
     duration: Annotated[str, Parameter(help=t("help.demo-duration"))] = "6h",
-    port: Annotated[int | None, Parameter(help=t("help.demo-port"), converter=_whole)] = None,
+    port: Annotated[int | None, Parameter(help=t("help.demo-port"), converter=whole)] = None,
     stay: Annotated[bool | None, Parameter(help=t("help.demo-stay"))] = None,
     pace: Annotated[float, Parameter(help=t("help.demo-pace"))] = 0,
     interpreter: Annotated[str, Parameter(help=t("help.demo-interpreter"))] = "auto",
@@ -100,7 +91,7 @@ def uplink_status() -> int:
 
 def uplink_dead_letters(
     *,
-    limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=_whole)] = 100,
+    limit: Annotated[int, Parameter(help=t("help.uplink-limit"), converter=whole)] = 100,
     resend: Annotated[bool, Parameter(negative="", help=t("help.uplink-resend"))] = False,
 ) -> int:
     from gateway import config
@@ -124,80 +115,10 @@ def data_replay() -> int:
     return replay(config.load(shared.config))
 
 
-def bench_page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=_whole)] = 40) -> int:
-    from tools.bench_page import run_bench
-
-    _expect("--seconds", seconds, 4 <= seconds <= 86_400, "bench.range")
-    return run_bench(seconds)
-
-
-def bench_store(*, records: Annotated[int, Parameter(help=t("help.bench-records"), converter=_whole)] = 20_000) -> int:
-    from gateway import config
-    from tools.bench_store import run_bench
-
-    _expect("--records", records, 1000 <= records <= 10_000_000, "bench.range-records")
-    return run_bench(records, config.load(shared.config))
-
-
-def bench_chain(
-    *,
-    records: Annotated[int, Parameter(help=t("help.bench-records"), converter=_whole)] = 20_000,
-    drain: Annotated[float | None, Parameter(help=t("help.bench-drain"))] = None,
-    nodes: Annotated[int, Parameter(help=t("help.bench-nodes"), converter=_whole)] = 50,
-) -> int:
-    from tools import bench_chain, bench_drain
-
-    _expect("--records", records, 1000 <= records <= 10_000_000, "bench.range-records")
-    _expect("--drain", drain, drain is None or 0 < drain <= 366, "bench.range-days")
-    _expect("--nodes", nodes, 1 <= nodes <= 256, "bench.range-nodes")
-    return bench_chain.run_bench(records, nodes) if drain is None else bench_drain.run_drain(drain, nodes)
-
-
-def bench_soak(
-    *,
-    days: Annotated[float, Parameter(help=t("help.bench-days"))] = 1.0,
-    nodes: Annotated[int, Parameter(help=t("help.bench-nodes"), converter=_whole)] = 50,
-) -> int:
-    from tools.bench_soak import run_soak
-
-    _expect("--days", days, 0 < days <= 3660, "bench.range-soak")
-    _expect("--nodes", nodes, 1 <= nodes <= 256, "bench.range-nodes")
-    return run_soak(days, nodes)
-
-
-def bench_core(
-    *,
-    records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=_whole)] = 1_000_000,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
-) -> int:
-    from tools.bench_core import run_bench
-
-    _expect("--records", records, 1000 <= records <= 1_000_000, "bench.range-bulk")
-    _expect("--turns", turns, 1 <= turns <= 1000, "bench.range-turns")
-    return run_bench(records, turns)
-
-
-def bench_batch(
-    *,
-    rows: Annotated[int, Parameter(help=t("help.bench-rows"), converter=_whole)] = 525_600,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=_whole)] = 9,
-) -> int:
-    from tools.bench_batch import run_bench
-
-    _expect("--rows", rows, 1000 <= rows <= 2_000_000, "bench.range-rows")
-    _expect("--turns", turns, 1 <= turns <= 1000, "bench.range-turns")
-    return run_bench(rows, turns)
-
-
-def _expect(option: str, found: object, is_good: bool, expected: str) -> None:
-    if not is_good:
-        raise UsageError("usage", option=option, found=found, expected=Say(expected))
-
-
 def simulate(
     *,
-    schedules: Annotated[int, Parameter(help=t("help.simulate-schedules"), converter=_whole)] = 100,
-    seed: Annotated[int, Parameter(help=t("help.simulate-seed"), converter=_whole)] = 1,
+    schedules: Annotated[int, Parameter(help=t("help.simulate-schedules"), converter=whole)] = 100,
+    seed: Annotated[int, Parameter(help=t("help.simulate-seed"), converter=whole)] = 1,
     mutant: Annotated[str | None, Parameter(help=t("help.simulate-mutant"))] = None,
     list_mutants: Annotated[bool, Parameter(negative="", help=t("help.simulate-list"))] = False,
 ) -> int:
@@ -216,12 +137,12 @@ COMMANDS = {
     "config check": config_check,
     "config schema": config_schema,
     "simulate": simulate,
-    "bench core": bench_core,
-    "bench batch": bench_batch,
-    "bench page": bench_page,
-    "bench store": bench_store,
-    "bench chain": bench_chain,
-    "bench soak": bench_soak,
+    "bench core": bench_commands.core,
+    "bench batch": bench_commands.batch,
+    "bench page": bench_commands.page,
+    "bench store": bench_commands.store,
+    "bench chain": bench_commands.chain,
+    "bench soak": bench_commands.soak,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,

@@ -19,6 +19,9 @@ from gateway.words import Say
 from tools.terminal import shared, show, t
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.auditing import Auditing
     from gateway.config import Config
     from gateway.sending import Sending
 
@@ -81,8 +84,9 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     # No gateway is running: its work is done here, in one thread.
     from gateway.auditing import Auditing
     from gateway.booking import rebuild_windows
+    from gateway.pipeline import Pipeline
+    from gateway.sending import Sending
     from gateway.store import Store
-    from gateway.uplink.base import UplinkError
     from gateway.uplink.table import open_uplink
 
     async def in_store(work: Any, *arguments: Any) -> Any:
@@ -90,9 +94,6 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
 
     def now_s() -> int:
         return int(time.time())
-
-    from gateway.pipeline import Pipeline
-    from gateway.sending import Sending
 
     logs.set_up("text", shared.verbose, least=logging.ERROR)  # what it finds is told by the command
     folder, uplink = settings.gateway.state_dir, settings.uplink
@@ -109,17 +110,25 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
             store.note_rolled(windows.rolled_s)
 
         with closing(sending), closing(auditing):
-            try:
-                await auditing.adopt()
-            except UplinkError as error:  # who cannot be read is not sent to either: that is for the gateway to decide
-                unread = audits.Audited(now_s(), now_s(), unread=error.line(), exit_code=error.exit_code).as_data()
-                return unread, unread
-            await send_all()
-            first = (await auditing.round()).as_data()
-            if not first["missing"]:
-                return first, first
-            await send_all()
-            return first, (await auditing.round()).as_data()
+            return await _compare_and_repair(auditing, send_all, now_s())
+
+
+async def _compare_and_repair(
+    auditing: Auditing, send_all: Callable[[], Awaitable[None]], now_s: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    from gateway.uplink.base import UplinkError
+
+    try:
+        await auditing.adopt()
+    except UplinkError as error:  # who cannot be read is not sent to either: that is for the gateway to decide
+        unread = audits.Audited(now_s, now_s, unread=error.line(), exit_code=error.exit_code).as_data()
+        return unread, unread
+    await send_all()
+    first = (await auditing.round()).as_data()
+    if not first["missing"]:
+        return first, first
+    await send_all()
+    return first, (await auditing.round()).as_data()
 
 
 async def _send_all(sending: Sending) -> None:

@@ -40,6 +40,13 @@ def results(server: MemoryServer, window: str) -> dict[int, tuple[object, object
     return {end_s - T0: (fields["count"], fields["coverage"]) for (tags, end_s), fields in rows if dict(tags)["window"] == window}
 
 
+async def half_an_hour(gateway: Gateway, line) -> None:
+    """A node tells of thirty minutes, and everything is published."""
+    line.say(hello(), *records(1, 30))
+    await acked(line, 30)
+    await settled(gateway)
+
+
 async def settled(gateway: Gateway) -> None:
     await until(lambda: gateway.service._booking.windows.is_published and not gateway.rows("SELECT 1 FROM outbox WHERE state = 0"))
 
@@ -49,9 +56,7 @@ def test_every_window_is_published_with_its_coverage(tmp_path, line):
 
     async def scenario():
         async with gateway_on(tmp_path, line, server) as gateway:
-            line.say(hello(), *records(1, 30))
-            await acked(line, 30)
-            await settled(gateway)
+            await half_an_hour(gateway, line)
         assert results(server, "1m") == {60 * n: (2, 1.0) for n in range(1, 31)}
         assert results(server, "5m")[300] == (10, 1.0) and results(server, "5m")[60] == (2, 0.2)
         assert results(server, "15m")[1800] == (30, 1.0)
@@ -83,9 +88,7 @@ def test_a_start_in_the_middle_of_every_window_changes_no_number(tmp_path, line)
 
     async def scenario():
         async with gateway_on(tmp_path, line, server) as gateway:
-            line.say(hello(), *records(1, 30))
-            await acked(line, 30)
-            await settled(gateway)
+            await half_an_hour(gateway, line)
             before, published = list(gateway.service.now().windows), dict(server.points)
             assert {window: ab for window, (ab, *_) in before[0].windows.items()} == {60: 2, 300: 10, 900: 30, 3600: 60, 86_400: 60}
         async with gateway_on(tmp_path, line, server) as gateway:
@@ -101,9 +104,7 @@ def test_a_late_record_revises_what_was_published_and_again_after_a_kill(tmp_pat
 
     async def scenario():
         async with gateway_on(tmp_path, line, server) as gateway:
-            line.say(hello(), *records(1, 30))
-            await acked(line, 30)
-            await settled(gateway)
+            await half_an_hour(gateway, line)
             await gateway.service._booking.note_status("gateway", NOW_S // 60 * 60, {"outbox_points": 0, "outbox_age_s": 0,
                                                        "dead_letters": 0, "disk_free_mb": 1})  # fmt: skip
             assert gateway.rows(f"SELECT value FROM meta WHERE name = '{ROLLED}'") == [(T0 + 1740,)]
@@ -126,9 +127,7 @@ def test_results_of_minutes_that_a_server_has_lost_are_sent_again_with_them(tmp_
 
     async def scenario():
         async with gateway_on(tmp_path, line, server) as gateway:
-            line.say(hello(), *records(1, 30))
-            await acked(line, 30)
-            await settled(gateway)
+            await half_an_hour(gateway, line)
             before = dict(server.points)
             server.points.clear()
             gateway.clock.set(NOW_S + 180)  # so that all is old enough to be judged
@@ -148,9 +147,7 @@ def test_a_result_that_the_server_refuses_holds_up_nobody_and_can_be_sent_again(
 
     async def scenario():
         async with gateway_on(tmp_path, line, server) as gateway:
-            line.say(hello(), *records(1, 30))
-            await acked(line, 30)
-            await settled(gateway)
+            await half_an_hour(gateway, line)
             assert [text for (text,) in gateway.rows("SELECT measurement FROM dead_letters")] == ["passages_rolling"]
             assert 300 not in results(server, "5m") and len(results(server, "5m")) == 29
             server.refuses = lambda _line: False
