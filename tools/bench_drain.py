@@ -1,10 +1,10 @@
 """A backlog into a real server, through the gateway's own sending: how fast it drains, and how long new minutes wait meanwhile.
 
 Theory of operation
-    A store is filled with the bins of an outage, and a real influxd is empty. `gateway.sending.Sending` then works as in the
-    service: the store in one thread, the uplink in another, both fed from one event loop. Meanwhile records go on arriving,
-    `nodes` of them a minute, each through session and commit; another connection asks the server all the time which of them it
-    has. The lag of a record is from its commit to the first answer that holds it.
+    A store is filled with the bins of an outage, of which no rolling result was published either, and a real influxd is empty.
+    `gateway.sending.Sending` then works as in the service: the store in one thread, the uplink in another, both fed from one event
+    loop. Meanwhile records go on arriving, `nodes` of them a minute, each through session and commit; another connection asks the
+    server all the time which of them it has. The lag of a record is from its commit to the first answer that holds it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.booking import rebuild_windows
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.model import PERIOD_S, Effect, GiveTime, Note, Reply, node_name
+from gateway.outbox import ROLLED
 from gateway.pipeline import Pipeline
 from gateway.sending import FRESH_S, Sending
 from gateway.session import Session
@@ -52,8 +54,8 @@ def fill(store: Store, city: City, minutes: int) -> int:
 class LiveRecords:
     """Records that go on arriving, and the moments at which they were committed and seen on the server."""
 
-    def __init__(self, store: Store, city: City, sending: Sending, in_store: Callable[..., Any]) -> None:
-        self._store, self._city, self._sending, self._in_store = store, city, sending, in_store
+    def __init__(self, store: Store, windows: Pipeline, city: City, sending: Sending, in_store: Callable[..., Any]) -> None:
+        self._store, self._windows, self._city, self._sending, self._in_store = store, windows, city, sending, in_store
         self._session = Session(city.rules)
         self.committed: dict[tuple[str, int], float] = {}
         self.lags_s: list[float] = []
@@ -70,7 +72,8 @@ class LiveRecords:
 
     async def _commit(self, effects: list[Effect]) -> None:
         kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
-        await self._in_store(self._store.commit, kept, int(time.time()))
+        self._windows.advance(int(time.time()))
+        self._windows.update(await self._in_store(self._store.commit, kept, int(time.time())))
         self._sending.wake()
 
     async def watch(self, reader: InfluxV1) -> None:
@@ -104,8 +107,11 @@ async def drain(folder: Path, server: influxd.Influxd, days: float, nodes: int) 
         return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
 
     uplink, reader = InfluxV1(server.url, DATABASE), InfluxV1(server.url, DATABASE)
-    sending = Sending(store, Pipeline(), uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
-    live = LiveRecords(store, City(nodes, began_s), sending, in_store)
+    windows = Pipeline()
+    store.note(ROLLED, backlog.start_s)  # none of its results was published
+    await rebuild_windows(windows, store, began_s, in_store)
+    sending = Sending(store, windows, uplink, UplinkConfig(), lambda: int(time.time()), lambda: 0.0, in_store)
+    live = LiveRecords(store, windows, City(nodes, began_s), sending, in_store)
     sending.may_publish.set()
     sending.wake()
     begin, spent = time.monotonic(), (time.process_time(), server.cpu_s())
