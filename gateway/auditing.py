@@ -161,7 +161,7 @@ class Auditing:
             try:
                 await self._go_round(found)
             except StoreError as error:
-                found.unread, found.exit_code = error.line(), error.exit_code
+                found.unread = error
             self._say(found)
             self.last = found
             self._report(found)
@@ -198,7 +198,7 @@ class Auditing:
                 ours = [key for key in differing if key in before or dict(key[0]).get("node") in self._nodes]
                 await self._mend(measurement, span, ours, found)
         except UplinkError as error:
-            found.unread, found.exit_code = error.line(), error.exit_code
+            found.unread = error
 
     async def _mend(self, measurement: str, span: tuple[int, int], keys: Sequence[Key], found: Audited) -> None:
         for hour_s in sorted({hour_s for _, hour_s in keys}):
@@ -221,7 +221,7 @@ class Auditing:
             about = {**dict(hole.tags), "hour": hole.hour_s, "points": hole.points, "people": hole.people, "unknown": hole.unknown}
             _log.warning("missing on the server, sent again", measurement=hole.measurement, **about)
         if found.unread:
-            _log.warning("server not read back", problem=found.unread)
+            _log.warning("server not read back", problem=found.unread.line())
         elif found.lasting:
             _log.error("missing on the server although sent again", points=found.lasting, tries=TRIES)
         _log.info("audit", checked=found.checked, audited=found.audited, missing=found.missing)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import EXIT_OK, TrottoirError
 from gateway.uplink.base import Tags
+from gateway.words import LANGUAGES
 
 MAX_HOLES = 1000
 _NAME = "audit.json"
@@ -28,8 +30,7 @@ class Hole:
 @dataclass(slots=True)
 class Audited:
     """What a round found. `missing` points were sent again, `lasting` ones were not there after TRIES repairs, `waiting` ones have
-    still to be sent, and their hours to be judged; `unread` says why the server could not be asked, empty where it was, and
-    `exit_code` what a command ends with then."""
+    still to be sent, and their hours to be judged; `unread` is why the server could not be asked, where it could not."""
 
     at_s: int
     from_s: int = 0
@@ -39,15 +40,15 @@ class Audited:
     holes: list[Hole] = field(default_factory=list)
     lasting: int = 0
     waiting: int = 0
-    unread: str = ""
-    exit_code: int = 0
+    unread: TrottoirError | None = None
 
     @property
     def missing(self) -> int:
         return sum(hole.points for hole in self.holes)
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON: the counts, and at most MAX_HOLES holes."""
+        """For JSON: the counts, and at most MAX_HOLES holes. `unread` is told in every language, and `exit_code` is what a command
+        ends with then."""
         holes = [
             {"measurement": hole.measurement, **dict(hole.tags), "hour_s": hole.hour_s, "points": hole.points,
              "people": hole.people, "unknown": hole.unknown}
@@ -57,7 +58,8 @@ class Audited:
         return {
             "at_s": self.at_s, "round": self.round, "from_s": self.from_s, "checked": self.checked, "audited": self.audited,
             "missing": self.missing, "people": people, "lasting": self.lasting, "waiting": self.waiting,
-            "unread": self.unread or None, "exit_code": self.exit_code, "holes": holes,
+            "unread": {language: self.unread.line(language) for language in LANGUAGES} if self.unread else None,
+            "exit_code": self.unread.exit_code if self.unread else EXIT_OK, "holes": holes,
         }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def audit(settings: Config) -> int:
     still = last["missing"] + last["lasting"] + (last["waiting"] if first["missing"] else 0)
     result = {**first, "repaired": not (still or last["unread"]), "missing_after": still}
     if last["unread"]:
-        result |= {"unread": last["unread"], "exit_code": last["exit_code"]}
+        result |= {"unread": last["unread"]["en"], "exit_code": last["exit_code"]}
     show(result, "\n".join(_lines(first, last, still)))
     if last["unread"]:
         return last["exit_code"]
@@ -121,7 +121,7 @@ async def _compare_and_repair(
     try:
         await auditing.adopt()
     except UplinkError as error:  # who cannot be read is not sent to either: that is for the gateway to decide
-        unread = audits.Audited(now_s, now_s, unread=error.line(), exit_code=error.exit_code).as_data()
+        unread = audits.Audited(now_s, now_s, unread=error).as_data()
         return unread, unread
     await send_all()
     first = (await auditing.round()).as_data()
@@ -142,7 +142,7 @@ async def _send_all(sending: Sending) -> None:
 
 def _lines(first: dict[str, Any], last: dict[str, Any], still: int) -> list[str]:
     if last["unread"]:
-        return [t("data.unread", reason=last["unread"])]
+        return [t("data.unread", reason=last["unread"][shared.language])]
     about = {"checked": first["checked"], "from": _utc(first["from_s"]), "to": _utc(first["at_s"])}
     lines = [t("data.compared", **about)]
     for hole in first["holes"][:MAX_LINES]:

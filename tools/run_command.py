@@ -27,6 +27,8 @@ EVERY_S = 1.0
 def run_gateway(path: Path | None) -> int:
     """Until SIGTERM (0) or Ctrl-C (130)."""
     settings = config.load(path)
+    if settings.uplink.enabled:
+        settings.check_secrets()  # before anything is made on the disk
     try:
         return EXIT_INTERRUPTED if asyncio.run(_serve(settings)) else EXIT_OK
     except OSError as error:  # the folder of the store cannot be made

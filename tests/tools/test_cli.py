@@ -156,6 +156,13 @@ def test_run_with_a_wrong_value_ends_with_3_and_names_it(trottoir):
     assert "Traceback" not in err
 
 
+def test_run_without_its_secret_makes_nothing_on_the_disk(trottoir, tmp_path):
+    toml = GOOD + f'[uplink]\nenabled = true\nuser = "gw"\npassword_file = "{tmp_path / "secret"}"\n'
+    code, _, err = trottoir("run", toml=toml)
+    assert code == 3 and "uplink.password_file" in err
+    assert not (tmp_path / "state").exists()
+
+
 @needs("pty")
 def test_run_on_a_busy_port_ends_with_4(trottoir, tmp_path):
     line = Line(tmp_path / "port")

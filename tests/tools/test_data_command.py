@@ -17,7 +17,7 @@ from gateway.model import CountBin
 from gateway.outbox import ROLLED
 from gateway.ownership import Ownership
 from gateway.store import DEAD, QUEUED, Store
-from gateway.uplink.base import Answer, Outcome, tags_of
+from gateway.uplink.base import Answer, Outcome, UplinkError, tags_of
 from gateway.uplink.file import FileUplink
 from tests.gateway.parts import NAME, SERIES
 from tests.gateway.test_replaying import lived
@@ -163,6 +163,11 @@ def test_a_server_that_is_not_there_ends_with_9(trottoir, books):
     assert "nothing listens" in found["unread"]
 
 
+def test_why_a_server_was_not_read_is_told_in_the_language_of_who_asks(trottoir, books):
+    code, out, _ = trottoir("data", "audit", before=("--lang", "de"), api="v1", url=f"http://127.0.0.1:{free_port()}")
+    assert code == 9 and "hört niemand" in out and "nothing listens" not in out
+
+
 @needs("influxd")
 def test_a_database_that_is_not_there_ends_with_8(trottoir, books, influxd):
     code, out, _ = trottoir("data", "audit", api="v1", url=influxd.url, database="nowhere")
@@ -223,6 +228,7 @@ def hole(points: int) -> Hole:
     return Hole("passages", tags_of({"site": "bahnhof", "node": NAME, "sensor": "radar"}), 1_800_000_000, points, 3 * points, 0)
 
 
+FORBIDDEN, AWAY = (UplinkError(key, url="memory:", found="no", target="it") for key in ("uplink-forbidden", "uplink-unreached"))
 RUNNING = {
     "whole": ([Audited(2, checked=5)], 0, "Everything that was sent is on the server."),
     "repaired": ([Audited(2, holes=[hole(4)]), Audited(3)], 0, "4 points with 12 people were sent again"),
@@ -230,9 +236,9 @@ RUNNING = {
         [Audited(2, holes=[hole(4)]), Audited(3, waiting=4), Audited(4, waiting=1), Audited(5)], 0, "4 points with 12 people",
     ),
     "lasting": ([Audited(2, lasting=4)], 1, "4 points are still missing."),
-    "not readable": ([Audited(2, unread="no right", exit_code=7)], 7, "the server was not read back: no right"),
+    "not readable": ([Audited(2, unread=FORBIDDEN)], 7, "the server was not read back: memory: knows us but does not allow it"),
     "not readable the second time": (
-        [Audited(2, holes=[hole(4)]), Audited(3, unread="away", exit_code=9)], 9, "the server was not read back: away",
+        [Audited(2, holes=[hole(4)]), Audited(3, unread=AWAY)], 9, "the server was not read back: nothing listens at memory:",
     ),
 }  # fmt: skip
 
