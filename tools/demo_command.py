@@ -164,7 +164,7 @@ def summary(result: dict[str, Any]) -> str:
             "demo.summary-books", lost=result["lost"], twice=result["duplicated"], flagged=result["flagged"],
             minutes=result["outage_s"] // 60,
         ),
-        t("demo.summary-points", points=result["points"], dead=result["dead_letters"]),
+        t("demo.summary-points", points=result["points"], rolling=result["rolling"], dead=result["dead_letters"]),
     ]  # fmt: skip
     if result["server"] == "file":
         lines.append(t("demo.summary-file"))

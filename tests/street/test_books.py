@@ -9,6 +9,8 @@ import streetwire
 from gateway.model import Accept, Passport
 from gateway.store import Store
 from gateway.uplink.base import Row
+from gateway.words import LANGUAGES, text
+from tests.street.results import minute, results_of
 from tools.street import books
 from tools.street.cable import Witness
 from tools.street.walkers import Crossing
@@ -25,16 +27,20 @@ RECORDS = [record(1, 3, 1, (0, 0)), record(2, 0, 0, (3, 1)), record(3, 2, 5, (3,
 
 
 class FakeServer:
+    """Holds these minutes, and the rolling results that follow from them."""
+
     def __init__(self, rows: list[Row], losses: list[Row] | None = None, gaps: list[Row] | None = None) -> None:
-        self._rows = {"passages": rows, "losses": losses or [], "gaps": gaps or []}
+        self.rows = {"passages": rows, "passages_rolling": results_of(rows), "losses": losses or [], "gaps": gaps or []}
 
     def reader(self):
-        return SimpleNamespace(read=lambda measurement, *_: self._rows[measurement], close=lambda: None)
+        return SimpleNamespace(read=self._read, close=lambda: None)
+
+    def _read(self, measurement: str, start_s: int, end_s: int) -> list[Row]:
+        return [row for row in self.rows.get(measurement, []) if start_s <= row.time_s < end_s]
 
 
 def point(seq: int, ab: int, ba: int) -> Row:
-    tags = {"site": "s", "node": "tr-51a000", "sensor": "radar"}
-    return Row(tags, MINUTE + 60 * seq, {"count_ab": ab, "count_ba": ba})
+    return minute(MINUTE + 60 * seq, ab, ba)
 
 
 GOOD = [point(1, 3, 1), point(2, 0, 0), point(3, 2, 5)]
@@ -68,6 +74,27 @@ def test_equal_books_are_good(state):
     assert result["error"] == 0
 
 
+def test_what_the_server_holds_is_counted_there(state):
+    server = FakeServer(GOOD)
+    server.rows["climate"] = [Row({}, MINUTE, {}), Row({}, MINUTE + 2 * 86_400, {})]
+    server.rows["ledger"] = [Row({}, MINUTE + 86_400 - 3600, {})]
+    result = close(state, server)
+    assert result["rolling"] == len(server.rows["passages_rolling"]) == 9
+    assert result["points"] == 3 + 9 + 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_rolling_results_at_fault_fail_the_run_and_are_told_in_words(state, language):
+    server = FakeServer(GOOD)
+    rows = server.rows["passages_rolling"]
+    rows[0].fields["rev"] = 9
+    rows[-1] = Row(rows[-1].tags, rows[-1].time_s + 86_400, rows[-1].fields)
+    result = close(state, server)
+    assert (result["rolling"], result["closed"], result["ok"]) == (7, False, False)
+    told = [complaint.line(language) for complaint in result["complaints"]]
+    assert told == [text(f"demo.complaint-rolling-{fault}", language, results=1) for fault in ("missing", "wrong", "surplus")]
+
+
 def test_a_missing_point_is_people_lost(state):
     result = close(state, FakeServer(GOOD[:2]))
     assert (result["lost"], result["ok"]) == (7, False)
@@ -85,14 +112,14 @@ def test_a_point_in_the_wrong_minute_is_lost_in_one_and_too_much_in_the_other(st
 
 
 def test_what_is_flagged_is_not_lost_but_too_much_of_it_is_not_good(state):
-    flagged = [Row({}, 0, {"people": 7, "bound": 7})]
+    flagged = [Row({}, MINUTE, {"people": 7, "bound": 7})]
     result = close(state, FakeServer(GOOD[:2], losses=flagged))
     assert (result["lost"], result["flagged"], result["ok"]) == (0, 7, False)
 
 
 def test_an_open_gap_with_a_bound_is_flagged_and_a_resolved_one_is_not(state):
     open_gap, resolved, unknown = {"bound": 2, "resolved": 0}, {"bound": 9, "resolved": 5}, {"bound": -1, "resolved": 0}
-    gaps = [Row({}, 0, fields) for fields in (open_gap, resolved, unknown)]
+    gaps = [Row({}, MINUTE, fields) for fields in (open_gap, resolved, unknown)]
     assert close(state, FakeServer(GOOD, gaps=gaps))["flagged"] == 2
 
 

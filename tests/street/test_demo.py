@@ -21,7 +21,7 @@ from tools.street.demo import Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUR_MS = 3_600_000
-COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged", "points")
+COUNTS = ("truth", "counted", "stored", "lost", "duplicated", "flagged", "points", "rolling")
 
 pytestmark = needs("pty")
 
@@ -78,6 +78,7 @@ def test_every_fault_happens_and_the_books_close(micropython_hour):
     assert sum(result["truth"].values()) > 250
     assert abs(result["error"]) <= result["error_floor"]
     assert result["dead_letters"] == 1
+    assert result["points"] > result["rolling"] > 2 * 60 * 3  # three windows a minute of two nodes, and some more
     assert result["outage_s"] == 900
 
 

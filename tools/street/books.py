@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway import schema
 from gateway.model import node_name
-from gateway.store import AUDITED, QUEUED, SENT
+from gateway.rolled import ROLLING
+from gateway.store import QUEUED
 from gateway.words import Say
+from tools.street import rolling_books
+from tools.street.rolling_books import Compared
 
 if TYPE_CHECKING:
     from gateway.uplink.base import Row
@@ -25,7 +30,19 @@ FLOORS = ((100, 0.16), (300, 0.15), (600, 0.20), (1200, 0.28))
 FLAGGED_SHARE = 0.01
 _BIN = "start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq"
 _CLIMATE = "start, series, temperature, humidity, n, q, rev, revised_at"
-GAPS_AND_LOSSES_S = 2 * 86400
+DAY_S = 86_400
+GAPS_AND_LOSSES_S = 2 * DAY_S
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the server holds: how many points in all, people by minute, people it has flagged as missing, and whether rolling
+    results agree with the minutes."""
+
+    points: int
+    stored: Bins
+    flagged: int
+    rolling: Compared
 
 
 def floor_for(people_per_hour: float) -> float:
@@ -54,18 +71,19 @@ def close(
     truth = Counter(crossing.direction for crossing in crossings)
     with _open(state) as db:
         expected = _expected(posts, db)
-        delivery = _delivery(db)
+        dead_letters = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
         fingerprint = _fingerprint(db)
     counted = _counted(posts)
     from_s = start_ms // 1000 - 3600
-    stored, flagged = _on_server(server, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
+    held = _on_server(server, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
+    stored, flagged = held.stored, held.flagged
     # What only the live totals know was counted too, though no record holds it.
     missing = (expected - stored).total() + sum(counted.values()) - expected.total()
     lost, duplicated = max(0, missing - flagged), (stored - expected).total()
     people = truth.total()
     error = (sum(counted.values()) - people) / people if people else 0.0
     floor = floor_for(people / (duration_ms / 3_600_000) / len(posts))
-    complaints = _complaints(lost, duplicated, flagged, people)
+    complaints = _complaints(lost, duplicated, flagged, people, held.rolling)
     closed = not complaints
     if abs(error) > floor:
         complaints.append(Say("demo.complaint-error", {"error": f"{error:+.1%}", "floor": f"{floor:.0%}"}))
@@ -76,7 +94,9 @@ def close(
         "lost": lost,
         "duplicated": duplicated,
         "flagged": flagged,
-        **delivery,
+        "points": held.points,
+        "rolling": held.rolling.right,
+        "dead_letters": dead_letters,
         "error": round(error, 4),
         "error_floor": floor,
         "run": fingerprint,
@@ -84,13 +104,6 @@ def close(
         "ok": not complaints,
         "complaints": complaints,
     }
-
-
-def _delivery(db: sqlite3.Connection) -> dict[str, int]:
-    """How many points the server has taken, and how many it refuses."""
-    points = db.execute("SELECT count(*) FROM outbox WHERE state IN (?, ?)", (SENT, AUDITED)).fetchone()[0]
-    dead = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
-    return {"points": points, "dead_letters": dead}
 
 
 def _counted(posts: list[Post]) -> dict[str, int]:
@@ -119,24 +132,26 @@ def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
     return expected
 
 
-def _on_server(server: Server, from_s: int, to_s: int) -> tuple[Bins, int]:
-    """(what the server holds, how many people it has flagged as missing)."""
-    stored: Bins = Counter()
+def _on_server(server: Server, from_s: int, to_s: int) -> Held:
     reader = server.reader()
-    for row in reader.read("passages", from_s, to_s):
+    days = [(day_s, min(day_s + DAY_S, to_s)) for day_s in range(from_s, to_s, DAY_S)]  # what an answer may hold has an end
+    rows = {name: [row for day in days for row in reader.read(name, *day)] for name in schema.measurements()}
+    reader.close()
+    stored: Bins = Counter()
+    for row in rows["passages"]:
         stored[row.tags["node"], row.time_s, "ab"] += _number(row, "count_ab")
         stored[row.tags["node"], row.time_s, "ba"] += _number(row, "count_ba")
-    flagged = sum(_number(row, "bound") for row in reader.read("losses", from_s, to_s))
-    open_gaps = [row for row in reader.read("gaps", from_s, to_s) if not _number(row, "resolved")]
-    reader.close()
-    return stored, flagged + sum(max(0, _number(row, "bound")) for row in open_gaps)
+    flagged = sum(_number(row, "bound") for row in rows["losses"])
+    open_gaps = [row for row in rows["gaps"] if not _number(row, "resolved")]
+    flagged += sum(max(0, _number(row, "bound")) for row in open_gaps)
+    return Held(sum(map(len, rows.values())), stored, flagged, rolling_books.compare(rows["passages"], rows[ROLLING]))
 
 
 def _number(row: Row, name: str) -> int:
     return int(str(row.fields[name]))
 
 
-def _complaints(lost: int, duplicated: int, flagged: int, people: int) -> list[Say]:
+def _complaints(lost: int, duplicated: int, flagged: int, people: int, rolling: Compared) -> list[Say]:
     complaints = []
     if lost:
         complaints.append(Say("demo.complaint-lost", {"people": lost}))
@@ -144,6 +159,9 @@ def _complaints(lost: int, duplicated: int, flagged: int, people: int) -> list[S
         complaints.append(Say("demo.complaint-twice", {"people": duplicated}))
     if flagged > FLAGGED_SHARE * people:
         complaints.append(Say("demo.complaint-flagged", {"people": flagged, "of": people}))
+    for fault in ("missing", "wrong", "surplus"):
+        if results := getattr(rolling, fault):
+            complaints.append(Say(f"demo.complaint-rolling-{fault}", {"results": results}))
     return complaints
 
 
