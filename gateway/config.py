@@ -237,7 +237,7 @@ class Config(_Section):
         """ConfigError with a problem for each secret that cannot be read."""
         problems: list[Say] = []
         reads = [self.uplink.read_password, self.uplink.read_token]
-        if self.uplink.read_token_file != self.uplink.token_file:
+        if self.uplink.read_token_file not in (None, self.uplink.token_file):
             reads.append(self.uplink.read_read_token)
         for read in reads:
             try:

@@ -2,7 +2,7 @@
 
 The sources run as they stand, with the same answers; compiled they are some twenty times as fast. It takes a C compiler,
 Cython and setuptools, and nothing is lost where these are missing. Python prefers the compiled file to the source beside
-it, so one that is older than its source must not stay: it is made anew or taken away.
+it, so one that is older than its source must not stay: here it is made anew or taken away.
 """
 
 from __future__ import annotations
@@ -71,10 +71,15 @@ def elsewhere() -> Path:
     return folder
 
 
+def is_checkout() -> bool:
+    """Whether these are the sources themselves; an installed wheel brings compiled what it could."""
+    return (ROOT / "pyproject.toml").exists()
+
+
 def is_possible() -> bool:
-    """Whether this is a checkout, on a machine with a C compiler; an installed wheel brings compiled what it could."""
+    """Whether this is a checkout, on a machine with a C compiler."""
     named = str(sysconfig.get_config_var("CC") or "cl").split()[0]
-    return (ROOT / "pyproject.toml").exists() and shutil.which(named) is not None
+    return is_checkout() and shutil.which(named) is not None
 
 
 def renew() -> None:

@@ -39,6 +39,7 @@ class Finding:
     detail: Say
     fix: Callable[[], object] | None = None
     fixed: Say | None = None  # what is so after the fix
+    unfixed: Say | None = None  # after one that failed, where that tells more than `detail`
 
 
 def examine(path: Path | None) -> Iterator[Finding]:
@@ -66,11 +67,18 @@ def _software() -> Iterator[Finding]:
     python = sys.version.split()[0]
     about = {"trottoir": VERSION, "python": python, "sqlite": sqlite3.sqlite_version, "system": sys.platform}
     yield Finding("versions", GOOD, Say("doctor.versions", about))
+    yield _core()
+
+
+def _core() -> Finding:
+    fixed, unfixed = Say("doctor.fixed-core"), Say("doctor.unfixed-core", {"python": sys.executable})
     if COMPILED:
-        yield Finding("core", GOOD, Say("doctor.compiled"))
-    else:
-        may_compile = compile_core.is_possible()
-        yield Finding("core", NOTE, Say("doctor.pure"), compile_core.renew if may_compile else None, Say("doctor.fixed-core"))
+        if compile_core.is_checkout() and compile_core.is_stale(compile_core.ROOT):
+            return Finding("core", NOTE, Say("doctor.stale"), compile_core.renew, fixed, unfixed)
+        return Finding("core", GOOD, Say("doctor.compiled"))
+    if compile_core.is_possible():
+        return Finding("core", NOTE, Say("doctor.uncompiled"), compile_core.renew, fixed, unfixed)
+    return Finding("core", NOTE, Say("doctor.no-compiler" if compile_core.is_checkout() else "doctor.pure"))
 
 
 def _is_running(settings: Config) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
@@ -27,5 +28,5 @@ def _mend(finding: Finding) -> Finding:
     try:
         finding.fix()
     except OSError:
-        return finding
+        return replace(finding, detail=finding.unfixed or finding.detail, fix=None)
     return Finding(finding.check, GOOD, finding.fixed or finding.detail)

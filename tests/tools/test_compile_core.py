@@ -49,6 +49,7 @@ def test_it_is_possible_in_a_checkout_with_a_compiler(tmp_path, monkeypatch):
     assert compile_core.is_possible()
     monkeypatch.setattr(compile_core.shutil, "which", lambda name: None)
     assert not compile_core.is_possible()
+    assert compile_core.is_checkout()
     monkeypatch.setattr(compile_core.shutil, "which", lambda name: name)
     monkeypatch.setattr(compile_core, "ROOT", tmp_path)
     assert not compile_core.is_possible()

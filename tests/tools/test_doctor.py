@@ -8,6 +8,7 @@ import os
 import socket
 import sqlite3
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,34 @@ def test_on_a_good_machine_nothing_is_bad_and_everything_is_named(findings):
     assert BAD not in {level for rows in found.values() for level, _ in rows}
 
 
-@pytest.mark.parametrize(("compiled", "possible"), [(True, True), (False, True), (False, False)])
-def test_the_core_is_compiled_or_may_be_where_there_is_a_compiler(monkeypatch, compiled, possible):
+@pytest.mark.parametrize(
+    ("compiled", "checkout", "compiler", "stale", "key", "may_fix"),
+    [
+        (True, True, True, False, "compiled", False), (True, True, False, True, "stale", True),
+        (True, False, False, True, "compiled", False), (False, True, True, True, "uncompiled", True),
+        (False, True, False, True, "no-compiler", False), (False, False, False, True, "pure", False),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_counting_core(monkeypatch, compiled, checkout, compiler, stale, key, may_fix):
     monkeypatch.setattr(doctor, "COMPILED", compiled)
-    monkeypatch.setattr(doctor.compile_core, "is_possible", lambda: possible)
+    monkeypatch.setattr(doctor.compile_core, "is_checkout", lambda: checkout)
+    monkeypatch.setattr(doctor.compile_core, "is_possible", lambda: checkout and compiler)
+    monkeypatch.setattr(doctor.compile_core, "is_stale", lambda root: stale)
     (found,) = [finding for finding in examine(None) if finding.check == "core"]
-    assert (found.level, found.detail.key) == ((GOOD, "doctor.compiled") if compiled else (NOTE, "doctor.pure"))
-    assert (found.fix is not None) is (possible and not compiled)
+    assert (found.level, found.detail.key) == (GOOD if key == "compiled" else NOTE, f"doctor.{key}")
+    assert (found.fix is not None) is may_fix
+
+
+def test_a_compiler_that_fails_is_said_with_the_way_to_see_why(monkeypatch, trottoir):  # noqa: F811
+    def fail() -> None:
+        raise OSError("many lines of a compiler")
+
+    monkeypatch.setattr(doctor, "COMPILED", False)
+    monkeypatch.setattr(doctor.compile_core, "is_possible", lambda: True)
+    monkeypatch.setattr(doctor.compile_core, "renew", fail)
+    _, out, _ = trottoir("doctor", "--fix", toml=TOML)
+    assert f"compiling it failed, so it runs as pure Python: the same counts, slower. This says why: {sys.executable} -m" in out
+    assert "many lines" not in out
 
 
 def test_mistakes_of_the_configuration_are_all_said_and_end_the_visit(findings):
