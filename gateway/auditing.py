@@ -28,6 +28,7 @@ from gateway.books import HOUR_S, Key
 from gateway.config import UplinkConfig
 from gateway.errors import EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING, StoreError
 from gateway.keeping import KEEP_S
+from gateway.shown import Trouble
 from gateway.store import Store
 from gateway.store_thread import InStore
 from gateway.tables import QUEUED, SENT
@@ -53,7 +54,7 @@ T = TypeVar("T")
 
 class Auditing:
     """`await prepare()`, then `run` for ever, or a `round`; `close` at last. `last` is what the newest round found; each goes to
-    `report`, after which something may wait to be sent."""
+    `report`, after which something may wait to be sent. `trouble` is why nothing may be sent yet, None outside of `prepare`."""
 
     def __init__(
         self, store: Store, uplink: Uplink, settings: UplinkConfig, gateway: str, nodes: set[str],
@@ -73,24 +74,30 @@ class Auditing:
         self._one_at_a_time = asyncio.Lock()
         self._rounds = now_s()
         self.last: Audited | None = None
+        self.trouble: Trouble | None = None
 
     # -- before anything is published
 
     async def prepare(self) -> bool:
         """True if books were adopted: then the session has to be built anew. Ends once it is safe to publish."""
         unread_s = 0.0
-        while True:
-            try:
-                return await self.adopt()
-            except UplinkError as error:
-                unread_s += RETRY_S if error.key not in NOBODY else 0.0
-                if error.exit_code in (EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING) or unread_s > UNREAD_S:
-                    _log.warning("server not read back", problem=error.line(), action="its points stay unaudited")
-                    return False
-                _log.info("server not read back yet", problem=error.line())
-            except StoreError as error:
-                _log.error("server not read back yet", problem=error.line())
-            await asyncio.sleep(RETRY_S)
+        since_s = self._now_s()
+        try:
+            while True:
+                try:
+                    return await self.adopt()
+                except UplinkError as error:
+                    unread_s += RETRY_S if error.key not in NOBODY else 0.0
+                    if error.exit_code in (EXIT_UPLINK_AUTHORISATION, EXIT_UPLINK_MISSING) or unread_s > UNREAD_S:
+                        _log.warning("server not read back", problem=error.line(), action="its points stay unaudited")
+                        return False
+                    _log.info("server not read back yet", problem=error.line())
+                    self.trouble = Trouble(error.line(), since_s, self._now_s() + round(RETRY_S), error.message)
+                except StoreError as error:
+                    _log.error("server not read back yet", problem=error.line())
+                await asyncio.sleep(RETRY_S)
+        finally:
+            self.trouble = None
 
     async def adopt(self) -> bool:
         """Whether books were adopted, where there was reason to. Raises UplinkError or StoreError; then it is still due."""

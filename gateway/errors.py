@@ -33,9 +33,14 @@ class TrottoirError(Exception):
         self.data = data
         super().__init__(self.line())
 
+    @property
+    def message(self) -> Say:
+        """What to tell a person, for whoever does not know the language yet."""
+        return Say(f"error.{self.key}", self.data)
+
     def line(self, language: Language = "en") -> str:
         """One line for a person."""
-        return Say(f"error.{self.key}", self.data).line(language)
+        return self.message.line(language)
 
 
 class ConfigError(TrottoirError):

@@ -24,6 +24,7 @@ from gateway.errors import StoreError
 from gateway.model import Series
 from gateway.moments import EARLIEST_S
 from gateway.sending import Sending
+from gateway.shown import Trouble
 from gateway.store import Store
 from gateway.store_thread import InStore
 from gateway.uplink.base import Uplink
@@ -58,6 +59,11 @@ class Publishing:
     def start(self) -> list[asyncio.Task[None]]:
         """The tasks that run for ever."""
         return [asyncio.create_task(task) for task in (self.sending.run(), self._publish(), self._grant_wishes())]
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why nothing goes out; None while the server takes what it gets."""
+        return self.sending.trouble or self.auditing.trouble
 
     async def send_rest(self) -> None:
         """A last batch, where anything may be published."""

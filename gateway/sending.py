@@ -153,7 +153,7 @@ class Sending:
         now_s = self._now_s()
         since_s = self.trouble.since_s if self.trouble else now_s
         is_news = self.trouble is None or self.trouble.reason != stopped.reason or now_s - self._said_s >= SAY_AGAIN_S
-        self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s))
+        self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s), stopped.told)
         if is_news:
             self._said_s = now_s
             level = "error" if stopped.outcome is Outcome.HOLD else "warning"

@@ -160,7 +160,7 @@ class Service:
 
     def now(self) -> Now:
         """What only the running gateway knows. Called in the service's loop."""
-        trouble = self._publishing.sending.trouble if self._publishing else None
+        trouble = self._publishing.trouble if self._publishing else None
         audited = self._publishing.auditing.last if self._publishing else None
         return Now(self._now_s(), self._booking.nodes_now(), self._booking.live(), trouble, audited)
 

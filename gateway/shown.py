@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.model import Heard, Passport
+from gateway.words import Language, Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,14 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why nothing is taken, since when, and when it is tried again (unix seconds)."""
+    """Why nothing is taken, since when, and when it is tried again (unix seconds). `told` is the reason where it is ours to tell;
+    what a server says stays in its own words."""
 
     reason: str
     since_s: int
     next_try_s: int
+    told: Say | None = None
+
+    def line(self, language: Language) -> str:
+        """The reason for a person."""
+        return self.told.line(language) if self.told is not None else self.reason

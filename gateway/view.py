@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from gateway.audits import Audited
 from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, Series
 from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
+from gateway.words import LANGUAGES, Language
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -83,13 +84,13 @@ class NodeView(TypedDict):
 
 
 class OutboxView(TypedDict):
-    """`api` is null while the uplink is off."""
+    """`api` is null while the uplink is off; `trouble` has the reason in every language."""
 
     api: str | None
     waiting: int
     oldest_s: int | None
     dead_letters: int
-    trouble: str | None
+    trouble: dict[Language, str] | None
     trouble_since_s: int | None
     next_try_s: int | None
 
@@ -166,7 +167,7 @@ def assemble(config: Config, version: str, now: Now, books: Books) -> View:
             "waiting": books.outbox.waiting,
             "oldest_s": books.outbox.oldest_s or None,
             "dead_letters": books.outbox.dead_letters,
-            "trouble": now.trouble.reason if now.trouble else None,
+            "trouble": {language: now.trouble.line(language) for language in LANGUAGES} if now.trouble else None,
             "trouble_since_s": now.trouble.since_s if now.trouble else None,
             "next_try_s": now.trouble.next_try_s if now.trouble else None,
         },
@@ -194,7 +195,7 @@ def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Book
         "site_name": about.name if about else "",
         "a_to_b": about.a_to_b if about else "",
         "minute": _minute(newest) if newest else None,
-        "open": _open(node, now.now_s) if node else None,
+        "open": _open(node, newest, now.now_s) if node else None,
         "quarter": _quarter(series, now) if series else None,
         "today": _count(today, now.now_s // PERIOD_S * PERIOD_S - today.from_s) if today else None,
         "climate": _climate(climate) if climate else None,
@@ -225,12 +226,14 @@ def _quarter(series: Series, now: Now) -> Count | None:
     return None
 
 
-def _open(node: NodeNow, now_s: int) -> Open | None:
+def _open(node: NodeNow, newest: Counted | None, now_s: int) -> Open | None:
     # Since the last record, as long as that is the minute before this one: with a backlog under way, or before the first
     # record, live totals say nothing about this minute.
     live_s = node.heard.live_ms // 1000 if node.heard else 0
     from_s = node.last_bin_s + PERIOD_S
     as_of_s = max(live_s, from_s)  # a record that came after the live message has closed everything before
+    if newest is not None and from_s <= newest.from_s:  # its record was booked this very moment
+        return None
     if not live_s or not node.last_bin_s or not -SKEW_S <= now_s - as_of_s <= RUNNING_S or as_of_s - from_s >= 2 * PERIOD_S:
         return None
     return {"from_s": from_s, "as_of_s": as_of_s, "ab": node.open_ab, "ba": node.open_ba}

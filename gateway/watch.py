@@ -17,7 +17,10 @@ RECENT_S = 3600
 
 
 class Watch:
-    """Made and used where reading a disk may take its time, never in the gateway's loop. StoreError as the reader's."""
+    """Made and used where reading a disk may take its time, never in the gateway's loop. StoreError as the reader's.
+
+    `read` before each `view`: who asks the gateway before the store is read sees a minute there that the gateway had not closed.
+    """
 
     def __init__(self, config: Config, version: str) -> None:
         self._config = config
@@ -29,11 +32,18 @@ class Watch:
         self._looked_s = 0
         self._read_as_of = (-1, -1)  # version of the store, minute
 
+    def read(self, now_s: int) -> bool:
+        """False where nothing had to be read anew: then what the gateway has told of `now_s` is as new as the books."""
+        as_of = (self.reader.version(), now_s // 60)
+        if self._books is not None and as_of == self._read_as_of:
+            return False
+        self._books = self._read(now_s)
+        self._read_as_of = as_of
+        return True
+
     def view(self, now: Now) -> View:
-        as_of = (self.reader.version(), now.now_s // 60)
-        if self._books is None or as_of != self._read_as_of:
-            self._books = self._read(now.now_s)
-            self._read_as_of = as_of
+        """What the gateway tells now, beside the books that were read."""
+        assert self._books is not None, "read() comes first"
         return assemble(self._config, self._version, now, self._books)
 
     def _read(self, now_s: int) -> Books:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.view import ClimateView, Count, NodeView, OutboxView, View
-from tools.terminal import decimal, percent, printable, t
+from tools.terminal import decimal, percent, printable, shared, t
 
 MARKS = {"good": "●", "quiet": "◐", "silent": "○", "never": "·"}  # shapes, since colour alone says nothing
 
@@ -61,4 +61,4 @@ def _outbox(outbox: OutboxView) -> str:
     if outbox["api"] is None:
         return t("table.off")
     text = t("table.outbox", waiting=outbox["waiting"], dead=outbox["dead_letters"])
-    return f"{text}\n{t('table.trouble', reason=outbox['trouble'])}" if outbox["trouble"] else text
+    return f"{text}\n{t('table.trouble', reason=outbox['trouble'][shared.language])}" if outbox["trouble"] else text

@@ -71,6 +71,7 @@ async def _draw(live: Live, settings: config.Config, gateway: service.Service) -
     try:
         while True:
             with contextlib.suppress(StoreError, OSError):  # the gateway itself says so in the log
+                await asyncio.to_thread(watch.read, gateway.now().now_s)
                 view = await asyncio.to_thread(watch.view, gateway.now())
                 live.update(table_of(view, gateway.page_url), refresh=True)
             await asyncio.sleep(EVERY_S)

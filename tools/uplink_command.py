@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import wishes
 from gateway.errors import EXIT_OK, ConfigError, StoreError
@@ -86,9 +86,10 @@ def status(settings: Config, language: Language) -> int:
         {"points": outbox.waiting, "oldest": oldest, "dead": outbox.dead_letters},
     )
     lines = [state.line(language), waiting.line(language)]
-    trouble = _trouble(settings)
-    if trouble is not None:
-        lines.append(Say("check.trouble", trouble).line(language))
+    said = _trouble(settings)
+    trouble = {**said, "reason": said["reason"]["en"]} if said else None  # as all data
+    if said:
+        lines.append(Say("check.trouble", {**said, "reason": said["reason"][language]}).line(language))
     result = {
         "enabled": uplink.enabled, "api": uplink.api, "address": address, "waiting": outbox.waiting, "oldest": oldest,
         "dead_letters": outbox.dead_letters, "trouble": trouble,
@@ -97,7 +98,8 @@ def status(settings: Config, language: Language) -> int:
     return EXIT_OK
 
 
-def _trouble(settings: Config) -> dict[str, str] | None:
+def _trouble(settings: Config) -> dict[str, Any] | None:
+    """Why nothing is taken (in every language), since when, and when it is tried again."""
     view = page_client.ask(settings)
     outbox = view["outbox"] if view else {}
     if not outbox.get("trouble"):

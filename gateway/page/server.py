@@ -124,6 +124,8 @@ class PageServer:
 
         async def look() -> View:
             now = await asyncio.wrap_future(self._ask())
+            if await asyncio.to_thread(watch.read, now.now_s):
+                now = await asyncio.wrap_future(self._ask())
             return await asyncio.to_thread(watch.view, now)
 
         feed = Feed(look, self._every_s)

@@ -43,7 +43,8 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is for a person, `retry_after_s` what the server asked for, `status` that of HTTP where there was one.
+    """`reason` is for a person, and so is `told` where nobody answered and the reason is ours to tell; `retry_after_s` is what the
+    server asked for, `status` that of HTTP where there was one.
     `too_old` is how many of the lines the server says lie beyond its retention. `may_be_size`: nobody answered, and that may
     be because the batch was too large. `is_undelivered` only where certainly no byte got there."""
 
@@ -54,6 +55,7 @@ class Answer:
     too_old: int = 0
     may_be_size: bool = False
     is_undelivered: bool = False
+    told: Say | None = None
 
     @property
     def is_unanswered(self) -> bool:

@@ -51,7 +51,8 @@ class FileUplink:
             for path, some in by_file.items():
                 _append(path, b"\n".join(some) + b"\n")
         except OSError as error:
-            return Answer(Outcome.RETRY, f"{self._folder}: {error.strerror}")
+            told = UplinkError("uplink-folder", url=self.address, found=error).message
+            return Answer(Outcome.RETRY, f"{self._folder}: {error.strerror}", told=told)
         return Answer(Outcome.STORED)
 
     def identify(self) -> Identity:

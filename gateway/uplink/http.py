@@ -134,9 +134,9 @@ def no_answer(error: UplinkError) -> Answer:
     """Nobody answered: the same again later. Only whoever was reached can have been stopped by the size, or have taken some."""
     cause = error.__cause__
     may_be_size = isinstance(cause, (exceptions.ProtocolError, exceptions.ReadTimeoutError))
-    return Answer(
-        Outcome.RETRY, error.line()[:MAX_REASON], may_be_size=may_be_size, is_undelivered=isinstance(cause, _NO_CONNECTION)
-    )
+    is_undelivered = isinstance(cause, _NO_CONNECTION)
+    reason = error.line()[:MAX_REASON]
+    return Answer(Outcome.RETRY, reason, may_be_size=may_be_size, is_undelivered=is_undelivered, told=error.message)
 
 
 def _message(text: str) -> str:

@@ -486,15 +486,21 @@ def test_who_is_not_there_is_waited_for_as_long_as_it_takes(cause, monkeypatch):
     office = filled()
     new = Office(Store(":memory:"), office.server)
     left = [200]
+    troubles = []
 
     def come_back(question: str) -> None:
         left[0] -= question != "identify"
+        troubles.append(new.auditing.trouble)
         if left[0] > 0:
             away(f"uplink-{cause}")("")
 
     office.server.before = come_back
     assert prepared(new, monkeypatch) is True
     assert len(new.store.count_bins_since(0)) == 120
+    assert (troubles[0], new.auditing.trouble) == (None, None)
+    seen = troubles[150]
+    assert (seen.since_s, seen.next_try_s - new.now_s) == (new.now_s, room.RETRY_S)
+    assert seen.line("de") != seen.line("en") == seen.reason
 
 
 def test_the_first_start_ever_is_quick(monkeypatch):

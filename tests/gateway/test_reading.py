@@ -12,7 +12,7 @@ from gateway.model import CountBin, Series
 from gateway.reading import Reader
 from gateway.shown import Counted, DeadLetter, OutboxState
 from gateway.store import SENT, Store
-from gateway.view import Now
+from gateway.view import Now, View
 from gateway.watch import Watch
 from tests.gateway.parts import NAME, T0
 from tests.gateway.test_store import accept
@@ -139,40 +139,53 @@ def at(now_s: int) -> Now:
     return Now(now_s, [], [], None)
 
 
+def look(watch: Watch, now: Now) -> View:
+    watch.read(now.now_s)
+    return watch.view(now)
+
+
 def test_the_disk_is_read_only_when_something_was_written_or_a_minute_has_passed(store, watch, monkeypatch):
     reads = []
     since = watch.reader.since
     monkeypatch.setattr(watch.reader, "since", lambda start_s: (reads.append(start_s), since(start_s))[1])
     fill(store, 2)
-    shown = watch.view(at(T0 + 130))
+    shown = look(watch, at(T0 + 130))
     assert shown["nodes"][0]["minute"]["ab"] == 2
     for _ in range(5):
-        watch.view(at(T0 + 131))
+        look(watch, at(T0 + 131))
     assert len(reads) == 1
     fill(store, 1, first=3)
-    assert watch.view(at(T0 + 131))["nodes"][0]["minute"]["ab"] == 3
-    watch.view(at(T0 + 185))
+    assert look(watch, at(T0 + 131))["nodes"][0]["minute"]["ab"] == 3
+    look(watch, at(T0 + 185))
     assert len(reads) == 3
+
+
+def test_whoever_reads_the_store_anew_is_told_to_ask_the_gateway_again(store, watch):
+    fill(store, 1)
+    assert watch.read(T0 + 70)
+    assert not watch.read(T0 + 71)
+    fill(store, 1, first=2)
+    assert watch.read(T0 + 71)
 
 
 def test_a_node_that_has_been_silent_for_long_still_shows_its_last_minute(store, watch):
     fill(store, 2)
     for hours in (1, 5, 100):
-        assert watch.view(at(T0 + hours * 3600))["nodes"][0]["minute"]["from_s"] == T0 + 60
+        assert look(watch, at(T0 + hours * 3600))["nodes"][0]["minute"]["from_s"] == T0 + 60
 
 
 def test_after_a_night_without_viewers_the_newest_minute_is_the_newest(store, watch):
     fill(store, 2)
-    assert watch.view(at(T0 + 130))["nodes"][0]["minute"]["from_s"] == T0 + 60
+    assert look(watch, at(T0 + 130))["nodes"][0]["minute"]["from_s"] == T0 + 60
     fill(store, 300, first=3)  # five hours of counting, then silence
-    shown = watch.view(at(T0 + 9 * 3600))["nodes"][0]
+    shown = look(watch, at(T0 + 9 * 3600))["nodes"][0]
     assert shown["minute"]["from_s"] == T0 + 301 * 60
 
 
 def test_a_node_that_was_silent_before_anybody_looked_shows_its_day(store, watch):
-    watch.view(at(T0))
+    look(watch, at(T0))
     fill(store, 2)
-    shown = watch.view(at(T0 + 3 * 3600))["nodes"][0]
+    shown = look(watch, at(T0 + 3 * 3600))["nodes"][0]
     assert shown["minute"]["from_s"] == T0 + 60
     assert shown["today"]["ab"] == 3
 
@@ -184,7 +197,7 @@ def test_a_folder_that_has_gone_is_an_error_of_the_store(store, watch, monkeypat
     fill(store, 1)
     monkeypatch.setattr("gateway.watch.shutil.disk_usage", gone)
     with pytest.raises(StoreError):
-        watch.view(at(T0))
+        look(watch, at(T0))
 
 
 def test_two_sensors_of_one_minute_are_one_row_with_all_their_flags(store, reader):

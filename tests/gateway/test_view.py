@@ -13,6 +13,7 @@ from gateway import config, view
 from gateway.model import Q_CLIMATE_IMPLAUSIBLE, Heard, Passport, Series
 from gateway.pipeline import Live
 from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
+from gateway.uplink.base import UplinkError
 from gateway.view import Books, Now, assemble, day_start
 from tests.gateway.parts import T0
 
@@ -165,7 +166,21 @@ def test_nodes_stand_in_the_order_of_their_sites():
 
 def test_trouble_with_the_server_is_told():
     outbox = assemble(CONFIG, "0.1.0", now(trouble=Trouble("HTTP 401", T0, T0 + 600)), books())["outbox"]
-    assert (outbox["trouble"], outbox["trouble_since_s"], outbox["next_try_s"]) == ("HTTP 401", T0, T0 + 600)
+    assert (outbox["trouble_since_s"], outbox["next_try_s"]) == (T0, T0 + 600)
+    assert outbox["trouble"] == {"en": "HTTP 401", "de": "HTTP 401"}  # the server's own words
+
+
+def test_what_is_ours_to_say_of_trouble_is_told_in_every_language():
+    error = UplinkError("uplink-silent", url="http://x")
+    trouble = Trouble(error.line(), T0, T0 + 600, error.message)
+    told = assemble(CONFIG, "0.1.0", now(trouble=trouble), books())["outbox"]["trouble"]
+    assert told == {"en": error.line("en"), "de": error.line("de")}
+
+
+def test_a_minute_that_is_booked_at_this_very_moment_is_not_open_as_well():
+    booked = books(newest={SERIES: Counted(T0 + 3540, 4, 2, 60)})
+    node = node_of(assemble(CONFIG, "0.1.0", now(), booked))
+    assert (node["minute"]["from_s"], node["open"]) == (T0 + 3540, None)
 
 
 def test_an_empty_outbox_has_no_oldest_point():

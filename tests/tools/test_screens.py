@@ -17,6 +17,7 @@ from gateway.model import Series
 from gateway.pipeline import Live
 from gateway.shown import ClimateMean, Counted, OutboxState, Trouble
 from gateway.view import Books, Now, assemble
+from gateway.words import Say
 from tests.gateway.parts import NAME, T0
 from tests.real_parts import needs
 from tools import terminal
@@ -73,6 +74,8 @@ def test_it_speaks_german():
 
 def test_trouble_and_an_uplink_that_is_off_are_said():
     assert "the server takes nothing: HTTP 401" in shown("en", Trouble("HTTP 401", T0, T0))
+    told = Trouble("away", T0, T0, Say("error.uplink-silent", {"url": "http://x"}))
+    assert "http://x antwortet nicht rechtzeitig" in shown("de", told)
     assert "nothing leaves this machine" in shown("en", enabled=False)
 
 

@@ -352,9 +352,10 @@ def test_every_verb_has_help_with_an_example(capsys, verb):
 
 
 def test_status_says_why_where_a_running_gateway_can_be_asked(uplink, store, monkeypatch):
-    outbox = {"trouble": "HTTP 401", "trouble_since_s": parts.T0, "next_try_s": parts.T0 + 600}
+    outbox = {"trouble": {"en": "HTTP 401", "de": "so nicht"}, "trouble_since_s": parts.T0, "next_try_s": parts.T0 + 600}
     monkeypatch.setattr("tools.page_client.ask", lambda _settings: {"outbox": outbox})
     assert "takes nothing since 2027-01-15T08:00:00Z: HTTP 401" in uplink("status")[1]
+    assert "nichts an: so nicht; nächster" in uplink("status", before=("--lang", "de"))[1]
     assert json.loads(uplink("status", before=("--json",))[1])["trouble"]["reason"] == "HTTP 401"
 
 

@@ -2,7 +2,7 @@
 
 import * as format from "./format.js";
 import { put, show } from "./dom.js";
-import { say, sayCount } from "./words.js";
+import { language, say, sayCount } from "./words.js";
 
 const LOW_DISK_MB = 500;
 const DESTINATION = { v1: { word: "uplink-v1" }, v2: { word: "uplink-v2" }, file: { word: "uplink-file" } };
@@ -24,7 +24,7 @@ export function showDelivery({ gateway: { now_s }, outbox, audit, disk_free_mb }
 function showTrouble({ trouble, trouble_since_s, next_try_s }, now_s) {
   show("trouble", trouble !== null);
   put("trouble-word", trouble_since_s ? say("trouble-since", { time: format.moment(trouble_since_s, now_s) }) : say("trouble"));
-  put("trouble-said", trouble ?? "");
+  put("trouble-said", trouble?.[language] ?? "");
   put("trouble-next", next_try_s ? say("trouble-next", { time: format.moment(next_try_s, now_s) }) : say("trouble-kept"));
 }
 
