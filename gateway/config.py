@@ -187,7 +187,7 @@ def _secret(key: str, named: Path | None) -> str | None:
     except OSError as error:
         raise ConfigError([Say("config.secret-file", {**about, "found": error})]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([Say("config.secret-not-utf8", {**about, "found": error.reason})]) from error
+        raise ConfigError([Say("config.secret-not-utf8", about)]) from error
     if not text:
         raise ConfigError([Say("config.secret-empty", about)])
     if os.name == "posix" and not is_credential and mode & 0o077:
@@ -266,7 +266,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
             raise ConfigError([Say("config.system", {"file": path, "found": error})]) from error
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
-            problem = Say("config.not-utf8", {"found": error.reason, "line": line})
+            problem = Say("config.not-utf8", {"found": f"0x{error.object[error.start]:02x}", "line": line})
             raise ConfigError([mistakes.at(str(path), problem)]) from error
     return parse(text, str(path) if path else "defaults", environment)
 

@@ -21,7 +21,8 @@ Language = str  # one of LANGUAGES
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message that waits for its language. Values may be messages themselves, or an OSError, which is told in words."""
+    """A message that waits for its language. Values may be messages themselves, an OSError, which is told in words,
+    or a float, which gets the language's decimal mark."""
 
     key: str
     values: Mapping[str, object] = field(default_factory=dict)
@@ -67,4 +68,13 @@ def _told(value: object, language: Language) -> object:
     if isinstance(value, OSError):
         key = f"system.{errno.errorcode.get(value.errno or 0, '')}"
         return catalogue(language).get(key) or value.strerror or str(value)
+    if isinstance(value, float) and language == "de":
+        return _WithComma(value)
     return value
+
+
+class _WithComma(float):
+    """A number as German writes it, in whatever form a message asks for."""
+
+    def __format__(self, form: str) -> str:
+        return super().__format__(form).replace(".", ",")

@@ -6,12 +6,12 @@ sets it, it fails instead, so that a green run there means that the real thing w
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+
+from tools import micropython
 
 REQUIRED = os.environ.get("TROTTOIR_REQUIRE_REAL") == "1"
 
@@ -29,11 +29,6 @@ class RealPart:
     def lack(self) -> str:
         """One line for whoever lacks it."""
         return f"{self.name} is missing ({self.serves}). To add it: {self.remedy}"
-
-
-def find_micropython() -> str | None:
-    """The interpreter beside this Python, where the wheel puts it, or else on the PATH."""
-    return shutil.which("micropython", path=str(Path(sys.executable).parent)) or shutil.which("micropython")
 
 
 def find_pty() -> str | None:
@@ -71,7 +66,7 @@ PARTS = {
             "micropython",
             "the firmware runs under the node's own interpreter",
             "its package exists for x86_64 Linux; elsewhere put a MicroPython unix build on the PATH",
-            find_micropython,
+            micropython.find,
         ),
         RealPart(
             "pty",

@@ -95,7 +95,7 @@ def make_plan(wishes: Wishes) -> Plan:
     _expect("--duration", wishes.duration, SHORTEST_S <= seconds <= LONGEST_S, Say("demo.range-duration"))
     _expect("--nodes", wishes.nodes, 1 <= wishes.nodes <= 8, Say("demo.range-nodes"))
     _expect("--port", wishes.port, wishes.port is None or 1 <= wishes.port <= 65_535, Say("demo.range-port"))
-    _expect("--pace", wishes.pace, 0 <= wishes.pace < float("inf"), Say("demo.range-pace"))
+    _expect("--pace", f"{wishes.pace:g}", 0 <= wishes.pace < float("inf"), Say("demo.range-pace"))
     known = wishes.interpreter in ("auto", "micropython", "cpython")
     _expect("--interpreter", wishes.interpreter, known, Say("demo.range-interpreter"))
     start_s = 0 if seconds > 12 * 3600 else 10 * 3600

@@ -187,11 +187,11 @@ def table(found: dict[str, object]) -> str:
         rows.append(f"{name:<12}{spread['n']:>6}   {_times(spread.get('ack_s')):<42}{_times(spread.get('point_s'))}")
     rows += [
         "{records} records in {minutes} minutes ({empty_minutes} of nobody), {people} people, "
-        "{node_restarts} restarts of nodes".format_map(found),
+        "nodes restarted: {node_restarts}".format_map(found),
         "minutes lost: {lost}, counted twice: {twice}, people claimed lost: {flagged}, "
         "flags without a number: {unknown}".format_map(found),
-        "interpreter {interpreter_s} s; median recovery beyond it {beyond_interpreter} of the goal; "
-        "{wall_s} s in all".format_map(found),
+        "interpreter {interpreter_s} s; median recovery beyond it {beyond_interpreter} of the goal of {goal_s} s; "
+        "{wall_s} s in all".format_map({**found, "goal_s": GOAL_S}),
     ]
     return "\n".join(rows)
 

@@ -25,10 +25,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from cobs import cobs
-
 import streetwire
+from gateway.errors import EXIT_ENVIRONMENT
 from tools.amount import at_least
+
+try:
+    from cobs import cobs
+except ModuleNotFoundError as lack:
+    print("tools.torture_frames: the package cobs is missing; python3 tools/go.py test installs it", file=sys.stderr)
+    raise SystemExit(EXIT_ENVIRONMENT) from lack
 
 FRAMES_A_STREAM = 2000
 JUDGED_WHOLE = 20

@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.real_parts import find_micropython
+from gateway.errors import EXIT_ENVIRONMENT
+from tools import micropython
 from tools.amount import at_least
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,12 +26,17 @@ class CaseFailed(Exception):
     """What the harness said of it, the case's number included."""
 
 
+class NoInterpreter(Exception):
+    """What is missing."""
+
+
 def torture(interpreter: str, first: int, cases: int) -> dict[str, int]:
-    """Runs the cases `first` to `first + cases - 1`; returns how often which fault was done. CaseFailed at the first that fails."""
+    """Runs the cases `first` to `first + cases - 1`; returns how often which fault was done. CaseFailed at the first that fails,
+    NoInterpreter where there is none."""
     if interpreter == "micropython":
-        found = find_micropython()
+        found = micropython.find()
         if found is None:
-            raise FileNotFoundError("no micropython beside this Python or on the PATH")
+            raise NoInterpreter("no micropython beside this Python or on the PATH")
         command = [found, "-X", "heapsize=110wK"]
         paths = {"MICROPYPATH": f"{NODE_TESTS}:{FIRMWARE}:.frozen"}
     else:
@@ -44,7 +50,7 @@ def torture(interpreter: str, first: int, cases: int) -> dict[str, int]:
 
 
 def main(words: list[str]) -> int:
-    """The exit code: 0 if every case held, 1 if one did not."""
+    """The exit code: 0 if every case held, 1 if one did not, 3 where it cannot run."""
     parser = argparse.ArgumentParser(prog="tools.torture_log", description="The node's record log under torture.")
     parser.add_argument("--cases", type=at_least(1), default=100_000)
     parser.add_argument("--interpreter", choices=("cpython", "micropython"), default="cpython")
@@ -56,6 +62,9 @@ def main(words: list[str]) -> int:
     except CaseFailed as failed:
         print(failed, file=sys.stderr)
         return 1
+    except NoInterpreter as lack:
+        print(f"tools.torture_log: {lack}", file=sys.stderr)
+        return EXIT_ENVIRONMENT
     seconds = time.monotonic() - started
     told = {"cases": wish.cases, "failed": 0, "interpreter": wish.interpreter, "seed": wish.seed, "wall_s": round(seconds, 1)}
     print(json.dumps(told | {"cases_per_s": round(wish.cases / seconds), "faults": faults}))

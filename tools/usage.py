@@ -14,22 +14,23 @@ _KINDS = {int: "usage.whole-number", float: "usage.number", bool: "usage.yes-or-
 def explain(error: CycloptsError) -> Say:
     """The message for an error; the parser's own English where it is of a kind that nobody has met yet."""
     option = _option_of(error)
+    command = " ".join(("trottoir", *(error.command_chain or ())))  # whose help is to be read
     match error:
         case exceptions.UnknownOptionError():
             found = error.token.keyword or error.token.value
             known = [name for argument in error.argument_collection for name in argument.names]
-            return _unknown("option", found, known)
+            return _unknown("option", found, known, command)
         case exceptions.UnknownCommandError():
             found = (error.unused_tokens or ["?"])[0]
-            return _unknown("command", found, _commands(error.app))
+            return _unknown("command", found, _commands(error.app), command)
         case exceptions.UnusedCliTokensError():
-            return Say("usage.extra", {"found": " ".join(error.unused_tokens or ["?"])})
+            return Say("usage.extra", {"found": " ".join(error.unused_tokens or ["?"]), "command": command})
         case exceptions.RepeatArgumentError():
-            return Say("usage.twice", {"option": error.token.keyword or error.token.value})
+            return Say("usage.twice", {"option": error.token.keyword or error.token.value, "command": command})
         case exceptions.MissingArgumentError():
             tokens = error.argument.tokens if error.argument else []
             is_named = bool(tokens) or option in (error.root_input_tokens or [])
-            return Say("usage.value-missing" if is_named else "usage.missing", {"option": option})
+            return Say("usage.value-missing" if is_named else "usage.missing", {"option": option, "command": command})
         case exceptions.CoercionError():
             return _coercion(error, option)
     return Say("usage.other", {"found": str(error).strip()})
@@ -47,11 +48,12 @@ def _coercion(error: exceptions.CoercionError, option: str) -> Say:
     return Say("usage.other", {"found": str(error).strip()})
 
 
-def _unknown(what: str, found: str, known: list[str]) -> Say:
+def _unknown(what: str, found: str, known: list[str], command: str) -> Say:
+    about = {"found": found, "command": command}
     close = difflib.get_close_matches(found, known, n=1)
     if close:
-        return Say(f"usage.unknown-{what}-meant", {"found": found, "meant": close[0]})
-    return Say(f"usage.unknown-{what}", {"found": found})
+        return Say(f"usage.unknown-{what}-meant", {**about, "meant": close[0]})
+    return Say(f"usage.unknown-{what}", about)
 
 
 def _option_of(error: CycloptsError) -> str:

@@ -91,8 +91,10 @@ def test_a_new_store_accepts_nothing_while_the_server_is_away_until_its_patience
             await acked(line, 3)
             assert asyncio.get_running_loop().time() - began > 0.3
             assert server.batches == 0, "nothing is published before the server has been read"
+            assert "nothing listens at memory:" in gateway.service.now().trouble.line("en"), "and whoever looks on is told why"
             server.before = lambda _question: None
             await until(lambda: len(server.counts()) == 3)
+            assert gateway.service.now().trouble is None
 
     run(scenario())
 

@@ -122,6 +122,12 @@ def test_a_key_or_a_value_that_is_not_there_is_a_mistake_of_ours():
             broken.line()
 
 
+def test_a_number_has_the_decimal_mark_of_its_language_in_every_form():
+    about = {"file": "x", "size_mb": 0.5}
+    assert [Say("doctor.store", about).line(language) for language in LANGUAGES] == ["x: whole, 0.5 MB", "x: heil, 0,5 MB"]
+    assert "+16,3 % gegen" in Say("demo.complaint-error", {"error": 16.34, "floor": 15.0}).line("de")
+
+
 def test_values_are_told_as_they_are_braces_and_all():
     assert "{x}" in Say("config.missing", {"key": "{x}"}).line()
 

@@ -1,5 +1,7 @@
 """The record log's torture (log_torture.py) under both interpreters, and proof that it notices when a rule of the log is gone."""
 
+import subprocess
+import sys
 import types
 
 import log_torture
@@ -7,6 +9,7 @@ import pytest
 
 from tests.real_parts import needs
 from tools import torture_log
+from tools.torture_log import ROOT
 
 CPYTHON_CASES, MICROPYTHON_CASES = 80_000, 40_000  # about as long each; `python -m tools.torture_log --cases 1000000` does more
 LOG = torture_log.FIRMWARE / "node" / "log.py"
@@ -75,3 +78,15 @@ def test_the_command_tells_what_it_did_in_one_line(capsys):
     told = capsys.readouterr().out
     assert told.count("\n") == 1
     assert '"cases": 40, "failed": 0, "interpreter": "cpython", "seed": 9' in told
+
+
+def test_it_runs_without_the_packages_of_the_tests():
+    run_it = "import runpy, sys; sys.modules['pytest'] = None; runpy.run_module('tools.torture_log', run_name='__main__')"
+    ended = subprocess.run([sys.executable, "-c", run_it, "--cases", "5"], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_without_micropython_it_says_so_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(torture_log.micropython, "find", lambda: None)
+    assert torture_log.main(["--cases", "5", "--interpreter", "micropython"]) == 3
+    assert capsys.readouterr().err == "tools.torture_log: no micropython beside this Python or on the PATH\n"

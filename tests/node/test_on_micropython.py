@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_parts import find_micropython, needs
+from tests.real_parts import needs
+from tools import micropython
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parent.parent / "firmware"
@@ -33,7 +34,7 @@ DUAL = [path for path in sorted(HERE.glob("test_*.py")) if not imports_of(path) 
 
 def run(name, folder):
     environment = {"MICROPYPATH": f"{HERE}:{folder}:{FIRMWARE}:.frozen", "PATH": os.environ.get("PATH", "")}
-    command = [find_micropython(), "-X", "heapsize=110wK", str(HERE / "run_dual.py"), name]
+    command = [micropython.find(), "-X", "heapsize=110wK", str(HERE / "run_dual.py"), name]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

@@ -96,8 +96,8 @@ def test_what_is_missing_is_named_and_sent_again(trottoir, books, tmp_path):
     lines = out.splitlines()
     assert code == 0
     hour = time.strftime("%Y-%m-%dT%H:00:00Z", time.gmtime(books))
-    assert lines[1] == f"missing   {hour}  bahnhof  {NAME}  passages: 10 points, 30 people"
-    assert lines[-1] == "10 points with 30 people were sent again; all of them are on the server now."
+    assert lines[1] == f"missing   {hour}  bahnhof  {NAME}  passages: points 10, people 30"
+    assert lines[-1] == "Sent again: points 10, people 30. All of it is on the server now."
     assert len(FileUplink(tmp_path / "points").read("passages", books, books + 3600)) == 60
 
 
@@ -136,7 +136,7 @@ def test_german(trottoir, books, tmp_path):
     rob(tmp_path, books)
     code, out, _ = trottoir("data", "audit", before=("--lang", "de"))
     assert code == 0
-    assert out.splitlines()[-1] == "10 Punkte mit 30 Menschen wurden noch einmal gesendet; jetzt sind alle auf dem Server."
+    assert out.splitlines()[-1] == "Noch einmal gesendet: Punkte 10, Menschen 30. Jetzt ist alles auf dem Server."
 
 
 def test_what_a_server_does_not_take_again_is_not_called_repaired(trottoir, books, tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_what_a_server_does_not_take_again_is_not_called_repaired(trottoir, book
     code, out, _ = trottoir("data", "audit")
     assert code == 1
     assert out.splitlines()[-1] == (
-        "11 points are still missing. They stay marked as unaudited; see the gateway's log and the server's."
+        "Points still missing: 11. They stay marked as unaudited; see the gateway's log and the server's."
     ), "the ledger's own row waits with them"
 
 
@@ -231,11 +231,11 @@ def hole(points: int) -> Hole:
 FORBIDDEN, AWAY = (UplinkError(key, url="memory:", found="no", target="it") for key in ("uplink-forbidden", "uplink-unreached"))
 RUNNING = {
     "whole": ([Audited(2, checked=5)], 0, "Everything that was sent is on the server."),
-    "repaired": ([Audited(2, holes=[hole(4)]), Audited(3)], 0, "4 points with 12 people were sent again"),
+    "repaired": ([Audited(2, holes=[hole(4)]), Audited(3)], 0, "Sent again: points 4, people 12."),
     "repaired after a while": (
-        [Audited(2, holes=[hole(4)]), Audited(3, waiting=4), Audited(4, waiting=1), Audited(5)], 0, "4 points with 12 people",
+        [Audited(2, holes=[hole(4)]), Audited(3, waiting=4), Audited(4, waiting=1), Audited(5)], 0, "Sent again: points 4, people 12.",
     ),
-    "lasting": ([Audited(2, lasting=4)], 1, "4 points are still missing."),
+    "lasting": ([Audited(2, lasting=4)], 1, "Points still missing: 4."),
     "not readable": ([Audited(2, unread=FORBIDDEN)], 7, "the server was not read back: memory: knows us but does not allow it"),
     "not readable the second time": (
         [Audited(2, holes=[hole(4)]), Audited(3, unread=AWAY)], 9, "the server was not read back: nothing listens at memory:",
@@ -255,7 +255,7 @@ def test_points_that_go_on_waiting_are_not_called_repaired(trottoir, books, tmp_
     monkeypatch.setattr(data_command, "LOOKS", 3)
     with running(tmp_path / "state", Audited(2, holes=[hole(4)]), *(Audited(3, waiting=4) for _ in range(3))):
         code, out, _ = trottoir("data", "audit")
-    assert code == 1 and out.splitlines()[-1].startswith("4 points are still missing.")
+    assert code == 1 and out.splitlines()[-1].startswith("Points still missing: 4.")
 
 
 def test_a_gateway_that_does_not_answer_is_said(trottoir, books, tmp_path, monkeypatch):

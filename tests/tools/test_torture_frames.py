@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +96,10 @@ def test_the_failing_bytes_are_said_with_the_exit_code(monkeypatch, capsys):
 
 def test_runs_are_added_up():
     assert Told(1, 2) + Told(3, 4) == Told(4, 6)
+
+
+def test_without_the_judges_package_it_says_in_one_line_how_to_get_it():
+    run_it = "import runpy, sys; sys.modules['cobs'] = None; runpy.run_module('tools.torture_frames', run_name='__main__')"
+    ended = subprocess.run([sys.executable, "-c", run_it], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (3, 1)
+    assert "python3 tools/go.py test installs it" in ended.stderr

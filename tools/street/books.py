@@ -86,7 +86,7 @@ def close(
     complaints = _complaints(lost, duplicated, flagged, people, held.rolling)
     closed = not complaints
     if abs(error) > floor:
-        complaints.append(Say("demo.complaint-error", {"error": f"{error:+.1%}", "floor": f"{floor:.0%}"}))
+        complaints.append(Say("demo.complaint-error", {"error": error * 100, "floor": floor * 100}))
     return {
         "truth": {"ab": truth["ab"], "ba": truth["ba"]},
         "counted": counted,
