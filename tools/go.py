@@ -47,6 +47,34 @@ TROUBLES = (  # what pip's log tells, and the line for it; the first that fits
     (NETWORK, "cannot reach the package index: check the network, then start again"),
     ("No matching distribution", "a package has no ready-made file for this kind of machine or this Python"),
 )
+GERMAN = {  # the lines of this file; all others stand in the message catalogue, which is read once there is a .venv
+    "needs Python 3.11 or newer, and this is {version}": "braucht Python 3.11 oder neuer, und dies ist {version}",
+    "Python's venv module is missing: {remedy}": "Pythons Modul venv fehlt: {remedy}",
+    "install it, or Python from python.org": "nachinstallieren, oder Python von python.org nehmen",
+    "this checkout is not complete: {path} is missing": "hier ist nicht alles da: {path} fehlt",
+    "a downloaded package is not the one locked in requirements/, so it was refused":
+        "ein geladenes Paket ist nicht das in requirements/ festgelegte und wurde abgelehnt",
+    "the disk is full: free some space": "der Datenträger ist voll: Platz schaffen",
+    "this folder is not writable: use your own": "dieser Ordner ist nicht beschreibbar: einen eigenen nehmen",
+    "cannot reach the package index: check the network, then start again":
+        "das Paketverzeichnis ist nicht erreichbar: Netz prüfen, dann noch einmal starten",
+    "a package has no ready-made file for this kind of machine or this Python":
+        "von einem Paket gibt es keine fertige Datei für diese Art Rechner oder dieses Python",
+    "could not make .venv": ".venv ließ sich nicht anlegen",
+    "could not install requirements/{lock}": "requirements/{lock} ließ sich nicht installieren",
+    "{what}. Details: {log}": "{what}. Einzelheiten: {log}",
+    "package {count} of {total}: {name}": "Paket {count} von {total}: {name}",
+    "{count} of {total} packages are here, unpacking": "{count} von {total} Paketen sind da, auspacken",
+    "another start is setting up, waiting": "ein anderer Start richtet gerade ein, warten",
+    "compiling the counting core": "der Zählkern wird kompiliert",
+    "the counting core runs uncompiled, which is slower and counts the same":
+        "der Zählkern läuft unkompiliert, das ist langsamer und zählt dasselbe",
+    "setting up {venv}; later starts skip this": "{venv} wird eingerichtet; spätere Starts lassen das aus",
+    "making .venv": ".venv wird angelegt",
+    "ready after {seconds} s": "bereit nach {seconds} s",
+    "cannot set up {venv}: {error}": "{venv} lässt sich nicht einrichten: {error}",
+    "interrupted": "abgebrochen",
+}  # fmt: skip
 CHATTER = re.compile(r"^\S+\s+(Found|Skipping) link.*\n", re.MULTILINE)  # 99 of 100 lines of pip's log, and no news
 
 
@@ -58,6 +86,20 @@ class NothingChangedError(SetupError):
     """The same, and .venv is as whole as it was before."""
 
 
+def speaks_german(words, environment):
+    """As the command itself decides: what --lang says, else the system's language."""
+    asked = re.findall(r"(?:^| )--lang[ =](\S+)", " ".join(words))
+    system = [environment.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    wish = next((name for name in asked + system if name), "")
+    return re.split(r"[-_.;@]", wish.lower())[0] == "de"
+
+
+def in_words(text, **values):
+    """A line in the user's language."""
+    is_german = speaks_german(sys.argv[1:], os.environ)
+    return (GERMAN[text] if is_german else text).format(**values)
+
+
 def say(text):
     """One line to the user, on stderr: stdout belongs to the command that runs next."""
     print("trottoir:", text, file=sys.stderr, flush=True)
@@ -65,13 +107,13 @@ def say(text):
 
 def check_python(version=sys.version_info):
     if tuple(version[:2]) < (3, 11):
-        raise SetupError(f"needs Python 3.11 or newer, and this is {version[0]}.{version[1]}")
+        raise SetupError(in_words("needs Python 3.11 or newer, and this is {version}", version=f"{version[0]}.{version[1]}"))
 
 
 def check_venv_module(find=importlib.util.find_spec):
     if not (find("venv") and find("ensurepip")):
-        remedy = "sudo apt install python3-venv" if shutil.which("apt") else "install it, or Python from python.org"
-        raise SetupError(f"Python's venv module is missing: {remedy}")
+        remedy = "sudo apt install python3-venv" if shutil.which("apt") else in_words("install it, or Python from python.org")
+        raise SetupError(in_words("Python's venv module is missing: {remedy}", remedy=remedy))
 
 
 def basis():
@@ -82,7 +124,7 @@ def basis():
 def digest(lock):
     path = ROOT / "requirements" / lock
     if not path.exists():
-        raise SetupError(f"this checkout is not complete: {path} is missing")
+        raise SetupError(in_words("this checkout is not complete: {path} is missing", path=path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -143,13 +185,16 @@ class Progress:
         size = re.match(r"\s+Downloading (\S+?)-\d\S* (\(.+\))", line)
         if package:
             self.count += 1
-            self.show(f"package {self.count} of {self.total}: {package.group(1)}")
+            self.tell(package.group(1))
         elif size:
-            self.show(f"package {self.count} of {self.total}: {size.group(1)} {size.group(2)}")
+            self.tell(f"{size.group(1)} {size.group(2)}")
         elif line.startswith("Ignoring"):  # a package for other machines
             self.total -= 1
         elif line.startswith("Installing"):
-            self.show(f"{self.count} of {self.total} packages are here, unpacking")
+            self.show(in_words("{count} of {total} packages are here, unpacking", count=self.count, total=self.total))
+
+    def tell(self, name):
+        self.show(in_words("package {count} of {total}: {name}", count=self.count, total=self.total, name=name))
 
     def close(self):
         if self.live:
@@ -178,7 +223,7 @@ def only_one_start():
     VENV.mkdir(exist_ok=True)
     with LOCK.open("a") as handle:
         if not try_lock(handle):
-            say("another start is setting up, waiting")
+            say(in_words("another start is setting up, waiting"))
             while not try_lock(handle):
                 time.sleep(0.1)
         yield handle
@@ -215,7 +260,7 @@ def make_venv(handle):
     code, output = call([python, "-I", "-m", "venv", VENV], handle)
     LOG.write_text(output, encoding="utf-8")
     if code:
-        raise SetupError(explain(output, "could not make .venv"))
+        raise SetupError(explain(output, in_words("could not make .venv")))
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(VENV), "platbase": str(VENV)}))
     folders = [os.path.relpath(str(folder), str(packages)) for folder in (ROOT, ROOT / "firmware")]
     (packages / "trottoir.pth").write_text("\n".join(folders) + "\n", encoding="utf-8")
@@ -240,22 +285,25 @@ def install(lock, handle, progress):
     LOG.write_text(log, encoding="utf-8")
     if code:
         kind = SetupError if "\nInstalling" in output else NothingChangedError
-        raise kind(explain(log + output, "could not install requirements/" + lock))
+        raise kind(explain(log + output, in_words("could not install requirements/{lock}", lock=lock)))
 
 
 def compile_core(handle, progress):
     """Compiles the counting core beside its sources. Without a C compiler these run as they are: slower, the same answers."""
-    progress.show("compiling the counting core")
+    progress.show(in_words("compiling the counting core"))
     code, output = call([PYTHON, "-P", "-m", "tools.compile_core"], handle)
     if code:
         LOG.write_text(output, encoding="utf-8")
-        say(f"the counting core runs uncompiled, which is slower and counts the same. Details: {LOG}")
+        say(with_log(in_words("the counting core runs uncompiled, which is slower and counts the same")))
 
 
 def explain(log, otherwise):
     """The one line for what pip's log and output tell (a full disk cuts the log off), and where the log is."""
-    what = next((line for pattern, line in TROUBLES if re.search(pattern, log)), otherwise)
-    return f"{what}. Details: {LOG}"
+    return with_log(next((in_words(line) for pattern, line in TROUBLES if re.search(pattern, log)), otherwise))
+
+
+def with_log(what):
+    return in_words("{what}. Details: {log}", what=what, log=LOG)
 
 
 def prepare(locks):
@@ -266,7 +314,7 @@ def prepare(locks):
             return
         missing = outdated(locks)
         started = time.monotonic()
-        say(f"setting up {VENV}; later starts skip this")
+        say(in_words("setting up {venv}; later starts skip this", venv=VENV))
         rows = "".join((ROOT / "requirements" / lock).read_text(encoding="utf-8") for lock in missing)
         progress = Progress(len(re.findall(r"^\w", rows, re.MULTILINE)))
         stamp = read_stamp()
@@ -276,7 +324,7 @@ def prepare(locks):
                 STAMP.unlink()
         try:
             if stamp is None:
-                progress.show("making .venv")
+                progress.show(in_words("making .venv"))
                 make_venv(handle)
             for lock in missing:
                 done.pop(lock, None)
@@ -291,7 +339,7 @@ def prepare(locks):
         finally:
             progress.close()
         write_stamp(done, core_digest())
-        say(f"ready after {time.monotonic() - started:.0f} s")
+        say(in_words("ready after {seconds} s", seconds=round(time.monotonic() - started)))
 
 
 def run(words):
@@ -324,9 +372,10 @@ def main(words, version=sys.version_info):
     except SetupError as error:
         say(error)
     except OSError as error:
-        say("the disk is full: free some space" if error.errno == errno.ENOSPC else f"cannot set up {VENV}: {error}")
+        line = "the disk is full: free some space" if error.errno == errno.ENOSPC else "cannot set up {venv}: {error}"
+        say(in_words(line, venv=VENV, error=error))
     except KeyboardInterrupt:
-        say("interrupted")
+        say(in_words("interrupted"))
         return 130
     return 3
 

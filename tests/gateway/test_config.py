@@ -394,3 +394,17 @@ def test_a_token_that_cannot_be_a_header_is_said_and_not_repeated(tmp_path, text
         parse(f"[uplink]\ntoken_file = '{secret}'").uplink.read_token()
     assert str(secret) in caught.value.line()
     assert text not in caught.value.line()
+
+
+def test_a_token_that_is_missing_is_said_once_though_it_also_reads(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        parse(f"[uplink]\ntoken_file = '{tmp_path}/none'").check_secrets()
+    assert len(caught.value.problems) == 1
+
+
+def test_what_is_no_utf8_is_named_as_a_byte(tmp_path):
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"[gateway]\nid = 'stra\xdfe'\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert caught.value.line("de") == f"{path}: Byte 0xdf in Zeile 2 gefunden, UTF-8 erwartet"

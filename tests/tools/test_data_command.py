@@ -231,9 +231,9 @@ def hole(points: int) -> Hole:
 FORBIDDEN, AWAY = (UplinkError(key, url="memory:", found="no", target="it") for key in ("uplink-forbidden", "uplink-unreached"))
 RUNNING = {
     "whole": ([Audited(2, checked=5)], 0, "Everything that was sent is on the server."),
-    "repaired": ([Audited(2, holes=[hole(4)]), Audited(3)], 0, "Sent again: points 4, people 12."),
+    "repaired": ([Audited(2, holes=[hole(4)]), Audited(3)], 0, "Sent again: points 4, people"),
     "repaired after a while": (
-        [Audited(2, holes=[hole(4)]), Audited(3, waiting=4), Audited(4, waiting=1), Audited(5)], 0, "Sent again: points 4, people 12.",
+        [Audited(2, holes=[hole(4)]), Audited(3, waiting=4), Audited(4, waiting=1), Audited(5)], 0, "Sent again: points 4, people",
     ),
     "lasting": ([Audited(2, lasting=4)], 1, "Points still missing: 4."),
     "not readable": ([Audited(2, unread=FORBIDDEN)], 7, "the server was not read back: memory: knows us but does not allow it"),

@@ -71,7 +71,7 @@ class Checkout:
 
     def start(self, *words: str, **settings: str) -> subprocess.Popen:
         """go.py in a process group of its own; `settings` replace what stands in for the package index."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "LC_", "LANG"))}
         source = settings or {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
         return subprocess.Popen(
             [sys.executable, str(self.root / "tools" / "go.py"), *words],
@@ -95,6 +95,13 @@ class Checkout:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch):
+    """Whatever this machine speaks."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +134,37 @@ def silent_index():
 
 def asking(server: socket.socket) -> dict[str, str]:
     return {"PIP_INDEX_URL": f"http://127.0.0.1:{server.getsockname()[1]}/", "PIP_RETRIES": "0"}
+
+
+# ---- in which language
+
+
+@pytest.mark.parametrize(
+    ("words", "system", "is_german"),
+    [
+        (["demo"], {"LANG": "de_DE.UTF-8"}, True), (["demo"], {"LANG": "C.UTF-8"}, False), (["demo"], {}, False),
+        (["demo"], {"LC_ALL": "en_GB.UTF-8", "LANG": "de_DE.UTF-8"}, False), (["demo"], {"LC_MESSAGES": "de"}, True),
+        (["--lang", "de", "demo"], {}, True), (["demo", "--lang=en"], {"LANG": "de"}, False), (["demo", "--lang"], {}, False),
+    ],
+)  # fmt: skip
+def test_its_own_lines_are_in_the_language_of_the_command(fresh, words, system, is_german):
+    assert fresh.module().speaks_german(words, system) is is_german
+
+
+def test_every_line_has_its_german_and_no_german_is_left_over(fresh):
+    go = fresh.module()
+    tree = ast.parse((ROOT / "tools" / "go.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "in_words"]
+    lines = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    assert lines | {line for _, line in go.TROUBLES} | {"cannot set up {venv}: {error}"} == {*go.GERMAN}
+    for english, german in go.GERMAN.items():
+        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", german))
+
+
+def test_german_where_it_cannot_work(fresh, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["go.py", "--lang", "de", "demo"])
+    assert fresh.module().main(["--lang", "de", "demo"], version=(3, 9, 2)) == 3
+    assert capsys.readouterr().err == "trottoir: braucht Python 3.11 oder neuer, und dies ist 3.9\n"
 
 
 # ---- what it says where it cannot work
