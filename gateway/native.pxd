@@ -25,9 +25,40 @@ cdef extern from *:
         #define trottoir_fence()
     #endif
 
+    #if defined(__GNUC__) && defined(__x86_64__)
+        /* All is compiled for SSE2, which every x86-64 has; whether this one has AVX2 was asked when the module was loaded. */
+        #include <immintrin.h>
+        #define trottoir_has_avx2() __builtin_cpu_supports("avx2")
+
+        __attribute__((target("avx2")))
+        static void trottoir_subtract_avx2(const int64_t *totals, ptrdiff_t lag, ptrdiff_t n, int64_t *out) {
+            const int64_t *before = totals - lag;
+            ptrdiff_t k = 0;
+            for (; k < n && ((uintptr_t)(out + k) & 31); k++) /* all of them where it lies across its own eight bytes */
+                _mm_stream_si64((long long *)(out + k), (long long)((uint64_t)totals[k] - (uint64_t)before[k]));
+            for (; k + 8 <= n; k += 8) {
+                __m256i one = _mm256_loadu_si256((const __m256i *)(totals + k));
+                __m256i two = _mm256_loadu_si256((const __m256i *)(totals + k + 4));
+                one = _mm256_sub_epi64(one, _mm256_loadu_si256((const __m256i *)(before + k)));
+                two = _mm256_sub_epi64(two, _mm256_loadu_si256((const __m256i *)(before + k + 4)));
+                _mm256_stream_si256((__m256i *)(out + k), one);
+                _mm256_stream_si256((__m256i *)(out + k + 4), two);
+            }
+            for (; k < n; k++)
+                _mm_stream_si64((long long *)(out + k), (long long)((uint64_t)totals[k] - (uint64_t)before[k]));
+        }
+    #else
+        #define trottoir_has_avx2() 0
+        #define trottoir_subtract_avx2(totals, lag, n, out)
+    #endif
+
     static void trottoir_subtract(const int64_t *totals, ptrdiff_t lag, ptrdiff_t n, int64_t *out) {
         const int64_t *before = totals - lag;
         ptrdiff_t k = 0;
+        if (trottoir_has_avx2()) {
+            trottoir_subtract_avx2(totals, lag, n, out);
+            return;
+        }
     #if defined(__SSE2__) || defined(_M_X64)
         if (n && ((uintptr_t)out & 8)) {
             out[0] = (int64_t)((uint64_t)totals[0] - (uint64_t)before[0]);
