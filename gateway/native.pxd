@@ -1,6 +1,7 @@
 """What the compiled core takes from C and the source has no words for: each a step for which the source has its own way."""
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.buffer cimport Py_buffer, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -23,6 +24,18 @@ cdef extern from *:
         #define trottoir_fence() _mm_sfence()
     #else
         #define trottoir_fence()
+    #endif
+
+    #if defined(__linux__)
+        /* In large pages where the kernel has them and there are some: else it hands out much memory by 4 kB, each at a fault. */
+        #include <sys/mman.h>
+        static void trottoir_enlarge_pages(char *memory, ptrdiff_t size_b) {
+            ptrdiff_t before = (ptrdiff_t)(-(uintptr_t)memory & 4095);
+            if (size_b >= 1 << 22)
+                (void)madvise(memory + before, (size_t)(size_b - before), MADV_HUGEPAGE);
+        }
+    #else
+        #define trottoir_enlarge_pages(memory, size_b)
     #endif
 
     #if defined(__GNUC__) && defined(__x86_64__)
@@ -82,6 +95,7 @@ cdef extern from *:
     void subtract "trottoir_subtract"(const int64_t *totals, int64_t lag, int64_t n, int64_t *out) noexcept
     # Afterwards all of this is in memory.
     void fence "trottoir_fence"() noexcept
+    void enlarge_pages "trottoir_enlarge_pages"(char *memory, ptrdiff_t size_b) noexcept
     # Asks for memory that is soon to be written.
     void prefetch "trottoir_prefetch"(const void *at) noexcept
 
@@ -111,6 +125,13 @@ cdef inline int64_t exact_quotient(int64_t number, uint64_t inverse, int shift) 
 
 
 # --- memory
+
+cdef inline object untouched(Py_ssize_t size_b):
+    """Bytes that hold anything, for who writes them all: to write zeros first would take longer than rolling sums do."""
+    memory = PyByteArray_FromStringAndSize(NULL, size_b)
+    enlarge_pages(PyByteArray_AS_STRING(memory), size_b)
+    return memory
+
 
 # Where the cells of an array or memoryview lie, for as long as somebody holds it and nobody resizes it.
 

@@ -11,9 +11,7 @@ count times the longest window, and only where that product leaves 64 bit every 
 
 from __future__ import annotations
 
-import mmap
 from array import array
-from contextlib import suppress
 from operator import sub
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from gateway.checked import Integers, Table
 
 BLOCK = 256  # cells
-LARGE_B = 1 << 22  # of sums, two large pages: below it what was given back a moment ago is had again for less
 
 
 def rolling_sum(counts: Table, windows: Integers, out: WriteableBuffer | None = None) -> memoryview[int] | WriteableBuffer:
@@ -49,28 +46,12 @@ def rolling_sum(counts: Table, windows: Integers, out: WriteableBuffer | None = 
         raise ValueError("windows = []: expected one number of rows or more")
     full_shape = (len(spans), *column.shape)
     if out is None:
-        sums = _room(len(spans) * len(column.cells))
+        cells = len(spans) * len(column.cells)
+        sums = memoryview(native.untouched(8 * cells)).cast("q") if cython.compiled else memoryview(zeros("q", cells))
         _roll(column, spans, sums)
         return sums.cast("B").cast("q", full_shape) if len(sums) else sums
     _roll(column, spans, output(out, full_shape))
     return out
-
-
-def _room(cells: int) -> memoryview[int]:
-    """Memory for so many sums. Much of it comes as the machine has it, untouched and in large pages where there are such: to write
-    zeros first would take longer than the sums do."""
-    size_b = 8 * cells
-    if size_b < LARGE_B:
-        return memoryview(zeros("q", cells))
-    own = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-    try:
-        memory = mmap.mmap(-1, size_b, **own)
-    except OSError as error:
-        raise MemoryError(f"{size_b} bytes for {cells} sums") from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel without large pages
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(memory).cast("q")
 
 
 def _roll(counts: Column, spans: list[int], out: memoryview) -> None:

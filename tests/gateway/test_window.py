@@ -7,7 +7,6 @@ import tracemalloc
 from array import array
 from collections.abc import Callable
 from itertools import accumulate
-from mmap import mmap
 from typing import Any
 
 import pytest
@@ -840,22 +839,20 @@ def test_rolling_sum_wherever_its_output_lies(rows: int, width: int) -> None:
         assert set(memory[:shift] + memory[shift + 8 * len(expected) :]) == {ord("x")}
 
 
-def test_rolling_sum_has_large_results_of_the_machine_and_small_ones_not() -> None:
+def test_rolling_sum_gives_large_results_in_memory_of_their_own() -> None:
     rows, windows = 140_000, (1, 5, 1440, 200_000)
     counts = array("q", (n * 7 % 41 for n in range(rows)))
     totals = [0, *accumulate(counts)]
     sums = rolling_sum(counts, windows)
     assert isinstance(sums, memoryview)
-    assert isinstance(sums.obj, mmap)
     assert (sums.shape, sums.format, sums.readonly, sums.c_contiguous) == ((4, rows), "q", False, True)
     for window, found in zip(windows, sums.tolist(), strict=True):
         assert found == [totals[row + 1] - totals[max(0, row + 1 - window)] for row in range(rows)]
     sums[3, rows - 1] = -1
     assert sums[3, rows - 1] == -1
     table = rolling_sum(memoryview(counts).cast("B").cast("q", (rows // 7, 7)), windows)
-    assert (table.shape, isinstance(table.obj, mmap)) == ((4, rows // 7, 7), True)
+    assert table.shape == (4, rows // 7, 7)
     assert table[0, rows // 7 - 1, 6] == counts[-1]
-    assert isinstance(rolling_sum(counts[:1000], windows).obj, array)
 
 
 def test_rolling_sum_of_nothing() -> None:
