@@ -23,11 +23,11 @@ from dataclasses import replace
 from typing import Any
 
 from gateway import schema
-from gateway.model import PERIOD_S, Q_PARTIAL, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Loss, Series, node_number
+from gateway.model import PERIOD_S, Q_PARTIAL, Q_SIMULATED, Q_UNCALIBRATED, ClimateBin, CountBin, Gap, Loss, Series, node_number
 from gateway.outbox import UNROLLED
 from gateway.pipeline import RING_S
 from gateway.proofs import unheard
-from gateway.store import QUARTER_S, UNSENT, Store
+from gateway.store import QUARTER_S, SIMULATED, UNSENT, Store
 from gateway.tables import AUDITED, QUEUED
 from gateway.uplink.base import Row
 
@@ -36,6 +36,7 @@ ADOPTING = "adopting"  # note: 1 from the beginning to the end, in one and the s
 TOLD = "told_s"  # note: time of the newest status of the gateway
 FACTS = ("losses", "gaps", "ledger")
 _MADE_WHEN_SENT = Q_PARTIAL | Q_UNCALIBRATED
+_MOST = 2**32 - 2  # of what is counted: what no node can have told, and the windows do not hold
 _NOT_READ_BACK = {"coverage", "temperature_c", "humidity_pct", "schema", "period_s", "incarnation", "seq"}  # or not by all
 
 
@@ -72,12 +73,13 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
         return sum(_take_fact(store, measurement, row) for row in mine)
 
 
-def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> bool:
+def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> bool | None:
     """Streams begin where the adopted bins end, and losses are what both have told. Live totals of before prove nothing any more.
-    False where it has to begin again: the store was made anew meanwhile, and may lack what was taken."""
+    Whether there are streams, of which the session has to hear; None where it has to begin again: the store is a new one,
+    and may lack what was taken."""
     with store.transaction() as database:
         if not store.noted(ADOPTING):
-            return False
+            return None
         for row in losses:
             if row.tags.get("node") in names and _is_made_as_ours("losses", row):
                 _take_loss(store, row)
@@ -92,7 +94,8 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
                 "adopted = max(adopted, ?3), last_bin = max(last_bin, ?4)",
                 (node_number(name), incarnation, seq, start),
             )
-        for stream in store.streams():
+        streams = store.streams()
+        for stream in streams:
             for state in stream.boots.values():
                 store.keep_boot(unheard(state))
         _carry_on_silences(store, now_s)
@@ -105,7 +108,7 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
             store.put_note(UNROLLED, 1)
         store.put_note(ADOPTED, 1)
         store.put_note(ADOPTING, 0)
-    return True
+    return bool(streams)
 
 
 def _carry_on_silences(store: Store, now_s: int) -> None:
@@ -127,10 +130,13 @@ def _is_made_as_ours(measurement: str, row: Row) -> bool:
     needed = {name for name, field in table["fields"].items() if field["type"] == "int" and not field.get("optional")}
     if set(row.tags) != set(table["tags"]) or not all(row.tags.values()) or not needed - _NOT_READ_BACK <= set(numbers):
         return False
+    if not all(-1 <= number < 2**62 for number in numbers.values()):
+        return False
     if measurement == "passages":
         period_s = numbers.get("period_s", PERIOD_S)
         is_bin = period_s in (PERIOD_S, QUARTER_S) and row.time_s % period_s == 0
-        return is_bin and min(numbers["count_ab"], numbers["count_ba"]) >= 0 and 0 <= _measured(row, "coverage") <= 1
+        counted = [numbers.get(name, 0) for name in ("count_ab", "count_ba", "rev", "incarnation", "seq", "untimed")]
+        return is_bin and 0 <= min(counted) <= max(counted) <= _MOST and 0 <= _measured(row, "coverage") <= 1
     if measurement == "climate":
         return numbers["n"] > 0 and abs(_measured(row, "temperature_c")) < 1000 and 0 <= _measured(row, "humidity_pct") <= 100
     return True
@@ -144,6 +150,8 @@ def _measured(row: Row, name: str) -> float:
 
 def _take_bin(store: Store, row: Row, now_s: int) -> bool:
     theirs = _bin_of(row)
+    if theirs.q & Q_SIMULATED:
+        store.put_note(SIMULATED + theirs.series.node, 1)
     if theirs.period_s == QUARTER_S:
         _put_into_quarter(store, theirs, now_s)
     else:

@@ -54,11 +54,12 @@ T = TypeVar("T")
 
 class Auditing:
     """`await prepare()`, then `run` for ever, or a `round`; `close` at last. `last` is what the newest round found; each goes to
-    `report`, after which something may wait to be sent. `trouble` is why nothing may be sent yet, None outside of `prepare`."""
+    `report`, after which something may wait to be sent. `in_step` does in the store what windows have to hear of. `trouble` is why
+    nothing may be sent yet, None outside of `prepare`."""
 
     def __init__(
         self, store: Store, uplink: Uplink, settings: UplinkConfig, gateway: str, nodes: set[str],
-        now_s: Callable[[], int], in_store: InStore, report: Callable[[Audited], None],
+        now_s: Callable[[], int], in_store: InStore, in_step: InStore, report: Callable[[Audited], None],
     ) -> None:  # fmt: skip
         self._store = store
         self._uplink = uplink
@@ -68,6 +69,7 @@ class Auditing:
         self._nodes = nodes
         self._now_s = now_s
         self._in_store = in_store
+        self._in_step = in_step
         self._report = report
         self._tries: Counter[tuple[str, Key]] = Counter()
         self._thread = ThreadPoolExecutor(1, "audit")
@@ -120,7 +122,7 @@ class Auditing:
         return True
 
     async def _adopt(self) -> bool | None:
-        """Whether books were adopted; None where the store was made anew meanwhile."""
+        """Whether the session has to hear of it; None where the store was made anew meanwhile."""
         await self._in_store(adoption.begin, self._store)
         taken: Counter[str] = Counter()
         losses: list[Row] = []
@@ -136,11 +138,10 @@ class Auditing:
                     losses += rows
                 else:
                     taken[measurement] += await self._in_store(adoption.take, self._store, measurement, rows, self._nodes, now_s)
-        if not await self._in_store(adoption.finish, self._store, losses, self._nodes, newest_s):
-            return None
-        if taken:
+        adopted = await self._in_store(adoption.finish, self._store, losses, self._nodes, newest_s)
+        if taken and adopted is not None:
             _log.info("books adopted from the server", **taken, losses=len(losses))
-        return bool(await self._in_store(self._store.streams))  # also what an attempt that was cut off had taken
+        return adopted
 
     async def _newest_status(self, now_s: int) -> int:
         """When this gateway has told its state last, by a clock that was ahead of ours; 0 where it never was. A machine without a
@@ -216,7 +217,7 @@ class Auditing:
             is_rest = self._rounds % RARELY != 0
             hopeless = [key for key in of_hour if is_rest and self._tries[measurement, key] >= TRIES]
             hopeful = [key for key in of_hour if key not in hopeless]
-            audited, holes = await self._in_store(books.mend, self._store, measurement, hopeful, here, before, rows, QUEUED)
+            audited, holes = await self._in_step(books.mend, self._store, measurement, hopeful, here, before, rows, QUEUED)
             there, lasting = await self._in_store(books.mend, self._store, measurement, hopeless, here, before, rows, SENT)
             found.audited += audited + there
             self._tries.update((measurement, (hole.tags, hole.hour_s)) for hole in holes if hole.points)

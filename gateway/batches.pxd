@@ -16,7 +16,7 @@ cdef int64_t *_start(object cells) except? NULL
 cpdef set_all(Panes panes, object series, object pane_starts, object ab, object ba, object covered_s)
 @cython.locals(n=int64_t)
 cdef _check_grid(Panes panes, int64_t records, const int64_t *starts)
-@cython.locals(n=int64_t, age=int64_t, accepted=int64_t, late=int64_t)
+@cython.locals(n=int64_t, age=int64_t, late=int64_t, rejected=int64_t)
 cdef _set_all(
     Panes panes, int64_t records, const int64_t *series, const int64_t *starts,
     const int64_t *ab, const int64_t *ba, const int64_t *covered
@@ -33,6 +33,8 @@ cdef _set_narrow(
 @cython.locals(n=int64_t, row=int64_t)
 cdef void _fetch(Panes panes, int64_t start, int64_t stop, const int64_t *series, const int64_t *starts) noexcept
 cdef int64_t _pane(Panes panes, int64_t start) noexcept
+@cython.locals(i=int64_t)
+cdef int64_t _index(Panes panes, const int64_t *series, int64_t n) except -1
 @cython.locals(row=int64_t)
 cdef int64_t _row(Ring ring, int64_t age) noexcept
 @cython.locals(
@@ -43,7 +45,13 @@ cpdef add_all(Panes panes, object series, object event_times, object ab, object 
 cdef _check_sums(
     Panes panes, int64_t records, const int64_t *series, const int64_t *times, const int64_t *ab, const int64_t *ba
 )
-@cython.locals(n=int64_t, age=int64_t, accepted=int64_t, late=int64_t)
+@cython.locals(n=int64_t, age=int64_t, late=int64_t, rejected=int64_t)
 cdef _add_all(
     Panes panes, int64_t records, const int64_t *series, const int64_t *times, const int64_t *ab, const int64_t *ba
 )
+@cython.locals(n=int64_t, age=int64_t)
+cdef _take_back(
+    Panes panes, int64_t records, const int64_t *series, const int64_t *times, const int64_t *ab, const int64_t *ba
+)
+@cython.locals(n=int64_t, age=int64_t)
+cdef _batch(Panes panes, int64_t records, const int64_t *times, int64_t late, int64_t rejected)

@@ -32,7 +32,9 @@ def set_all(panes: Panes, series: Column, pane_starts: Column, ab: Column, ba: C
     records, starts = len(pane_starts.cells), _start(pane_starts.cells)
     _check_grid(panes, records, starts)
     indices, new_ab, new_ba, covered = _start(series.cells), _start(ab.cells), _start(ba.cells), _start(covered_s.cells)
-    if panes.ring.is_wide or (ab.most | ba.most) >> 16:
+    if (ab.most | ba.most) >> 16 and not panes.ring.is_wide:
+        panes.ring.widen_cells()  # before the first change: there may be no memory
+    if panes.ring.is_wide:
         return _set_all(panes, records, indices, starts, new_ab, new_ba, covered)
     return _set_narrow(panes, records, indices, starts, new_ab, new_ba, covered)
 
@@ -50,19 +52,27 @@ def _check_grid(panes: Panes, records: int, starts: Any) -> None:
 
 
 def _set_all(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: Any, covered: Any) -> Batch:
-    accepted = late = 0
-    too_late, future = array("q"), array("q")
+    late = rejected = 0
     for n in range(records):
-        age = panes.ring.open - panes.pane_at("pane_starts", starts[n])
+        age = panes.ring.open - _pane(panes, starts[n])
+        if age < 0 or age >= panes.ring.rows:
+            rejected += 1
+        else:
+            panes.put(_index(panes, series, n), age, ab[n], ba[n], covered[n], False)
+            late += age > 0
+    return _batch(panes, records, starts, late, rejected)
+
+
+def _batch(panes: Panes, records: int, times: Any, late: int, rejected: int) -> Batch:
+    """Names the rejected ones. It is done behind the loop, since making what is Python's may call what moves the cells."""
+    too_late, future = array("q"), array("q")
+    for n in range(records if rejected else 0):
+        age = panes.ring.open - panes.pane(times[n])
         if age < 0:
             future.append(n)
         elif age >= panes.ring.rows:
             too_late.append(n)
-        else:
-            panes.put(series[n], age, ab[n], ba[n], covered[n], False)
-            accepted += 1
-            late += age > 0
-    return Batch(accepted, late, too_late, future)
+    return Batch(records - rejected, late, too_late, future)
 
 
 def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, ba: Any, covered: Any) -> Batch:
@@ -71,13 +81,13 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
     ring, bands, changes, open_pane, width = panes.ring, panes.bands, panes.changes, panes.ring.open, panes.ring.width
     cells, used, sums, of_age, first, last = ring.cells, ring.used, bands.sums, bands.of_age, changes.first, changes.last
     late = rejected = 0
-    too_late, future = array("q"), array("q")
     for n in range(records):
         if cython.compiled and not n & 15:
             _fetch(panes, min(n + 48, records), min(n + 64, records), series, starts)
         i, age = series[n], open_pane - _pane(panes, starts[n])
+        if cython.compiled and (i < 0 or i >= width):
+            _index(panes, series, n)  # which raises; called for each record it would cost as much as all the rest
         if age < 0 or age >= ring.rows:
-            (future if age < 0 else too_late).append(n)
             rejected += 1
             continue
         late += age > 0
@@ -97,7 +107,15 @@ def _set_narrow(panes: Panes, records: int, series: Any, starts: Any, ab: Any, b
         pane = open_pane - age
         first[i] = pane if pane < first[i] else first[i]
         last[i] = pane if pane > last[i] else last[i]
-    return Batch(records - rejected, late, too_late, future)
+    return _batch(panes, records, starts, late, rejected)
+
+
+def _index(panes: Panes, series: Any, n: int) -> int:
+    """What the column said when it was checked. Compiled it is the caller's own memory, which somebody else may write to."""
+    i = series[n]
+    if cython.compiled and (i < 0 or i >= panes.ring.width):
+        raise IndexError(f"series[{n}] = {i}: it was another number a moment ago")
+    return i
 
 
 def _swap(cells: bytearray, at: int, new: int) -> int:
@@ -128,7 +146,7 @@ def _row(ring: Ring, age: int) -> int:
 def add_all(panes: Panes, series: Column, event_times: Column, ab: Column, ba: Column) -> Batch:
     records, indices, times = len(event_times.cells), _start(series.cells), _start(event_times.cells)
     more_ab, more_ba = _start(ab.cells), _start(ba.cells)
-    if panes.ring.is_wide or 0xFFFF + max(total(ab.cells), total(ba.cells)) > COUNT.high:
+    if (0xFFFF | panes.ring.most) + max(total(ab.cells), total(ba.cells)) > COUNT.high:
         _check_sums(panes, records, indices, times, more_ab, more_ba)
     return _add_all(panes, records, indices, times, more_ab, more_ba)
 
@@ -145,16 +163,24 @@ def _check_sums(panes: Panes, records: int, series: Any, times: Any, ab: Any, ba
 
 
 def _add_all(panes: Panes, records: int, series: Any, times: Any, ab: Any, ba: Any) -> Batch:
-    accepted = late = 0
-    too_late, future = array("q"), array("q")
+    late = rejected = 0
     for n in range(records):
         age = panes.ring.open - panes.pane(times[n])
-        if age < 0:
-            future.append(n)
-        elif age >= panes.ring.rows:
-            too_late.append(n)
-        else:
-            panes.put(series[n], age, ab[n], ba[n], 0, True)
-            accepted += 1
-            late += age > 0
-    return Batch(accepted, late, too_late, future)
+        if age < 0 or age >= panes.ring.rows:
+            rejected += 1
+            continue
+        try:
+            panes.put(_index(panes, series, n), age, ab[n], ba[n], 0, True)
+        except MemoryError:  # for a pane whose count has outgrown its cell
+            _take_back(panes, n, series, times, ab, ba)
+            raise
+        late += age > 0
+    return _batch(panes, records, times, late, rejected)
+
+
+def _take_back(panes: Panes, records: int, series: Any, times: Any, ab: Any, ba: Any) -> None:
+    """So many records have been added and are no more."""
+    for n in range(records):
+        age = panes.ring.open - panes.pane(times[n])
+        if 0 <= age < panes.ring.rows:
+            panes.put(_index(panes, series, n), age, -ab[n], -ba[n], 0, True)

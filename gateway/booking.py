@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import TypeVar
 
 import structlog
 
-from gateway import healing, pipeline
+from gateway import healing, keeping, pipeline
 from gateway.errors import StoreError
 from gateway.healing import Healed
-from gateway.keeping import KEEP_S
 from gateway.model import PERIOD_S, CountBin, Effect, GiveTime, Note, Reply, Stream
 from gateway.moments import EARLIEST_S
 from gateway.outbox import ROLLED
@@ -32,6 +32,7 @@ from gateway.store import Store
 from gateway.store_thread import InStore
 
 DISK_PAUSE_S = 5
+T = TypeVar("T")
 
 _log = structlog.get_logger("gateway")
 
@@ -68,6 +69,13 @@ class Booking:
                 await self._recall()
                 raise
             return effects
+
+    async def in_step(self, work: Callable[..., T], *arguments: object, tell: Callable[[T], object]) -> T:
+        """Changes what windows are made of beside the session, and tells them before anything is noted of what they published."""
+        async with self._lock:
+            found = await self._in_store(work, *arguments)
+            tell(found)
+            return found
 
     async def recall(self, with_windows: bool = False) -> None:
         """The session is built anew from the store, and on demand the windows."""
@@ -135,13 +143,14 @@ class Booking:
 async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store: InStore) -> None:
     """Windows from the store; what had not been published when that was noted last is due. Where it never was, in a store that is
     new or was made anew, so is what waits, and the last day."""
-    begin_s = now_s - pipeline.RING_S - PERIOD_S
+    begin_s, end_s = now_s - pipeline.RING_S - PERIOD_S, now_s + pipeline.EARLY_S
     noted_s = await in_store(store.noted, ROLLED)
     points, oldest_s, _ = await in_store(store.outbox_state) if not noted_s else (0, 0, 0)
     waiting = [oldest_s] if points else []
-    minutes = await in_store(store.minutes_since, begin_s, (noted_s or min([begin_s, *waiting])) - pipeline.RING_S)
+    minutes = await in_store(store.minutes_since, begin_s, end_s, (noted_s or min([begin_s, *waiting])) - pipeline.RING_S)
     rolled_s = noted_s or min([now_s, *waiting, *minutes.starts[:1]])
-    windows.rebuild(now_s, minutes, min(max(rolled_s, now_s - KEEP_S), now_s))
+    known_from_s = await in_store(keeping.known_from, store, now_s)
+    windows.rebuild(now_s, minutes, min(max(rolled_s, known_from_s), now_s))
     if now_s >= EARLIEST_S:  # before, nothing can be said
         await in_store(store.note_rolled, windows.rolled_s)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from gateway import schema
 from gateway.audits import Hole
-from gateway.model import Series
+from gateway.model import PERIOD_S, Series
 from gateway.store import Store
 from gateway.tables import AUDITED, DEAD, QUEUED, SENT, SUPPRESSED
 from gateway.uplink.base import Row, Tags, Tally, tags_of
@@ -153,8 +153,8 @@ def mend(
                 hole = holes.get(key) or Hole(measurement, point.tags, hour_s, 0, 0, 0)
                 holes[key] = replace(hole, points=hole.points + 1, people=hole.people + point.people)
         _set_state(store, measurement, lacking, state)
-        if lacking and measurement == "passages":
-            store.lower_rolled(min(point.time_s for point in lacking))
+        if lacking and measurement == "passages" and state == QUEUED:
+            store.lower_rolled(min(point.time_s for point in lacking) - PERIOD_S)  # also what ended with the first of them
         _set_state(store, measurement, there, AUDITED)
     for tags, time_s in found.keys() - known:
         key = (tags, time_s // HOUR_S * HOUR_S)

@@ -51,8 +51,9 @@ def table(name: str, values: Table, bounds: Bounds) -> Column:
     cells, shape = found
     most = _most(cells, bounds.high)
     if most < 0:
-        at = next(n for n, cell in enumerate(cells) if not 0 <= cell <= bounds.high)
-        integer(f"{name}[{at}]", cells[at], bounds)
+        for at, cell in enumerate(cells):
+            integer(f"{name}[{at}]", cell, bounds)
+        raise ValueError(f"{name} had other numbers a moment ago: nobody may write to it meanwhile")
     return Column(cells, shape, most)
 
 

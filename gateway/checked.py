@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
@@ -42,10 +43,15 @@ def integer(name: str, value: SupportsIndex, bounds: Bounds) -> int:
         except TypeError:
             raise TypeError(f"{name} = {value!r}: expected an integer") from None
     if value < bounds.low:
-        raise bounds.too_low(f"{name} = {value}: expected {bounds.low} or more")
+        raise bounds.too_low(f"{name} = {_shown(value)}: expected {bounds.low} or more")
     if value > bounds.high:
-        raise bounds.too_high(f"{name} = {value}: expected {bounds.high} or less")
+        expected = f"{bounds.high} or less" if bounds.high >= bounds.low else "nothing, since there is none"
+        raise bounds.too_high(f"{name} = {_shown(value)}: expected {expected}")
     return value
+
+
+def _shown(value: int) -> str:
+    return str(value) if value.bit_length() <= 128 else f"an integer of {value.bit_length()} bits"
 
 
 def quotient(name: str, seconds: int, pane_s: int) -> int:
@@ -77,11 +83,11 @@ def table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[in
                 raise ValueError(f"{name} has rows of the shapes {sorted(shapes)}: expected one shape")
             return [cell for cells, _ in rows for cell in cells], (len(rows), *shapes.pop())
         cells = [v if type(v) is int else integer(f"{name}[{n}]", v, bounds) for n, v in enumerate(items)]
-        shape: tuple[int, ...] = (len(items),)
+        shape: tuple[int, ...] = (len(cells),)  # what was read: reading an item may change how many there are
     else:
         view = _view(name, values)
-        typecode, shape = view.format.removeprefix("@"), tuple(view.shape or ())
-        if typecode not in set("bBhHiIlLqQ") or not shape:
+        typecode, shape = _typecode(view), tuple(view.shape or ())
+        if not typecode or not shape:
             raise TypeError(f"{name} has format {view.format!r}, shape {shape}: expected native integers in a row")
         buffer: array[int] = array(typecode)
         buffer.frombytes(view.tobytes())
@@ -90,6 +96,18 @@ def table(name: str, values: Table, bounds: Bounds) -> tuple[list[int], tuple[in
         value = extreme(cells)
         integer(f"{name}[{cells.index(value)}]", value, bounds)
     return cells, shape
+
+
+NATIVE = "@=" + ("<" if sys.byteorder == "little" else ">")  # the prefixes of this machine's own order of bytes
+_SIGNED = {array(typecode).itemsize: typecode for typecode in "bhilq"}
+
+
+def _typecode(view: memoryview) -> str:
+    """The array type that holds such cells; empty if there is none. The size is the view's: ctypes names eight bytes `<l`."""
+    letter = view.format.lstrip(NATIVE) if len(view.format) <= 2 else ""
+    if letter not in set("bBhHiIlLqQ") or view.itemsize not in _SIGNED:
+        return ""
+    return _SIGNED[view.itemsize] if letter.islower() else _SIGNED[view.itemsize].upper()
 
 
 def output(out: WriteableBuffer, shape: tuple[int, ...]) -> memoryview:

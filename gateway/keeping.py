@@ -30,6 +30,7 @@ STATUS_S = 2 * 86_400
 FRESH_S = RING_S + 2 * 86_400  # younger minutes stay: the rolling windows are made of them, and what comes late grows them
 HOUR_S = 3600
 PORTION = 3_000  # bins that are looked at in one go
+FORGOTTEN = "forgotten_s"  # note: of what began before, bins may have been dropped for their age
 CONTACT = "contact_s"  # note: until then a server may have taken something
 CONNECTED = "connected"  # note: 1 while it may do so still
 _HEALTH = "('node_status', 'gateway_status')"
@@ -57,6 +58,7 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
     """Drops what was settled long ago, and received records that are older than `received_s`."""
     settled_before = f"< ? AND state != {QUEUED}"
     with store.transaction() as database:
+        store.put_note(FORGOTTEN, max(store.noted(FORGOTTEN), now_s - KEEP_S))
         # A node that comes back may go on in its newest minute.
         not_newest = "AND start NOT IN (SELECT last_bin FROM streams)"
         for table, moment, spared in (("bins", "start", not_newest), ("climate", "start", not_newest), ("facts", "time", "")):
@@ -67,6 +69,12 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
         hourly = f"SELECT min(id) {waiting} GROUP BY measurement, tags, time / {HOUR_S}"
         database.execute(f"DELETE {waiting} AND id NOT IN ({hourly})", (before_s,))
         database.execute("DELETE FROM received WHERE committed_s < ?", (now_s - received_s,))
+
+
+def known_from(store: Store, now_s: int) -> int:
+    """Since when all bins are there that ever were, but for those given up. A clock that is far ahead for a while alters nothing of
+    that, before something was forgotten by it."""
+    return min(store.noted(FORGOTTEN), now_s - KEEP_S)
 
 
 def make_contact(store: Store) -> bool:

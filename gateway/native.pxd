@@ -1,6 +1,7 @@
 """What the compiled core takes from C and the source has no words for: each a step for which the source has its own way."""
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.buffer cimport Py_buffer, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -25,9 +26,52 @@ cdef extern from *:
         #define trottoir_fence()
     #endif
 
+    #if defined(__linux__)
+        /* In large pages where the kernel has them and there are some: else it hands out much memory by 4 kB, each at a fault. */
+        #include <sys/mman.h>
+        static void trottoir_enlarge_pages(char *memory, ptrdiff_t size_b) {
+            ptrdiff_t before = (ptrdiff_t)(-(uintptr_t)memory & 4095);
+            if (size_b >= 1 << 22)
+                (void)madvise(memory + before, (size_t)(size_b - before), MADV_HUGEPAGE);
+        }
+    #else
+        #define trottoir_enlarge_pages(memory, size_b)
+    #endif
+
+    #if defined(__GNUC__) && defined(__x86_64__)
+        /* All is compiled for SSE2, which every x86-64 has; whether this one has AVX2 was asked when the module was loaded. */
+        #include <immintrin.h>
+        #define trottoir_has_avx2() __builtin_cpu_supports("avx2")
+
+        __attribute__((target("avx2")))
+        static void trottoir_subtract_avx2(const int64_t *totals, ptrdiff_t lag, ptrdiff_t n, int64_t *out) {
+            const int64_t *before = totals - lag;
+            ptrdiff_t k = 0;
+            for (; k < n && ((uintptr_t)(out + k) & 31); k++) /* all of them where it lies across its own eight bytes */
+                _mm_stream_si64((long long *)(out + k), (long long)((uint64_t)totals[k] - (uint64_t)before[k]));
+            for (; k + 8 <= n; k += 8) {
+                __m256i one = _mm256_loadu_si256((const __m256i *)(totals + k));
+                __m256i two = _mm256_loadu_si256((const __m256i *)(totals + k + 4));
+                one = _mm256_sub_epi64(one, _mm256_loadu_si256((const __m256i *)(before + k)));
+                two = _mm256_sub_epi64(two, _mm256_loadu_si256((const __m256i *)(before + k + 4)));
+                _mm256_stream_si256((__m256i *)(out + k), one);
+                _mm256_stream_si256((__m256i *)(out + k + 4), two);
+            }
+            for (; k < n; k++)
+                _mm_stream_si64((long long *)(out + k), (long long)((uint64_t)totals[k] - (uint64_t)before[k]));
+        }
+    #else
+        #define trottoir_has_avx2() 0
+        #define trottoir_subtract_avx2(totals, lag, n, out)
+    #endif
+
     static void trottoir_subtract(const int64_t *totals, ptrdiff_t lag, ptrdiff_t n, int64_t *out) {
         const int64_t *before = totals - lag;
         ptrdiff_t k = 0;
+        if (trottoir_has_avx2()) {
+            trottoir_subtract_avx2(totals, lag, n, out);
+            return;
+        }
     #if defined(__SSE2__) || defined(_M_X64)
         if (n && ((uintptr_t)out & 8)) {
             out[0] = (int64_t)((uint64_t)totals[0] - (uint64_t)before[0]);
@@ -51,6 +95,7 @@ cdef extern from *:
     void subtract "trottoir_subtract"(const int64_t *totals, int64_t lag, int64_t n, int64_t *out) noexcept
     # Afterwards all of this is in memory.
     void fence "trottoir_fence"() noexcept
+    void enlarge_pages "trottoir_enlarge_pages"(char *memory, ptrdiff_t size_b) noexcept
     # Asks for memory that is soon to be written.
     void prefetch "trottoir_prefetch"(const void *at) noexcept
 
@@ -80,6 +125,13 @@ cdef inline int64_t exact_quotient(int64_t number, uint64_t inverse, int shift) 
 
 
 # --- memory
+
+cdef inline object untouched(Py_ssize_t size_b):
+    """Bytes that hold anything, for who writes them all: to write zeros first would take longer than rolling sums do."""
+    memory = PyByteArray_FromStringAndSize(NULL, size_b)
+    enlarge_pages(PyByteArray_AS_STRING(memory), size_b)
+    return memory
+
 
 # Where the cells of an array or memoryview lie, for as long as somebody holds it and nobody resizes it.
 

@@ -12,7 +12,7 @@ cdef int64_t COUNT_HIGH
 
 @cython.final
 cdef class Ring:
-    cdef int64_t rows, width, open, open_row
+    cdef int64_t rows, width, open, open_row, most
     cdef bint is_wide
     cdef bytearray _cells, _used
     cdef object _high

@@ -47,6 +47,7 @@ class Ring:
         self.rows, self.width = rows, 0  # cells in a row
         self.open, self.open_row = -1, 0
         self.is_wide = is_wide  # whether there are upper bits
+        self.most = 0  # where there are: no count that was ever written is greater
         self._used = bytearray(rows)
         self.used = native.uchars(self._used) if cython.compiled else self._used
         self._cells, self._high = bytearray(), array("Q")
@@ -94,6 +95,7 @@ class Ring:
         else:
             CELL.pack_into(self.cells, 5 * cell, ab & 0xFFFF, ba & 0xFFFF, covered_s & 0xFF)
         if self.is_wide:
+            self.most |= ab | ba
             self.high[cell] = ab >> 16 | ba >> 16 << 16 | covered_s >> 8 << 32
         self.used[row] = 1
 

@@ -27,7 +27,8 @@ RING_S = max(WINDOWS)  # the windows are made of the minutes since then
 PARTIAL_BELOW = 0.95
 CLOCK_STEP_S = 86400  # a clock that leaps further than this is not believed
 _PLACES = {window_s: place for place, window_s in enumerate(WINDOWS)}  # in what the counters write
-MAX_EARLY = 1024  # minutes that are kept until they have begun
+EARLY_S = 900  # so far ahead minutes are kept until they have begun; those of later ones come with a rebuild
+MAX_EARLY = 4096  # of all series
 
 _Numbers = tuple[int, int, int, int]  # ab, ba, covered seconds and revision of a minute
 
@@ -55,6 +56,7 @@ class Pipeline:
         self._sums = array("q", bytes(8 * 3 * len(WINDOWS)))
         self._now_s = 0
         self._early: dict[tuple[int, int], _Numbers] = {}  # of minutes that have not begun, by row and start
+        self._next_s: int | None = None  # when the first minute begins that is not kept so
         self._due = Due()
 
     def rebuild(self, now_s: int, minutes: Minutes, since_s: int) -> None:
@@ -67,9 +69,10 @@ class Pipeline:
         for series in minutes.names:
             self._row(series)
         batch = self._counter.set_many(minutes.series, minutes.starts, minutes.ab, minutes.ba, minutes.covered_s)
-        for n in batch.future[:MAX_EARLY]:
+        self._next_s = minutes.next_s
+        for n in batch.future:
             numbers = (minutes.ab[n], minutes.ba[n], minutes.covered_s[n], minutes.revs[n])
-            self._early[minutes.series[n], minutes.starts[n]] = numbers
+            self._keep_early(minutes.series[n], minutes.starts[n], numbers)
         nothing = bytes(len(minutes.revs))
         revisions = array("q", [rev + 1 for rev in minutes.revs])
         self._revisions.set_many(minutes.series, minutes.starts, revisions, nothing, nothing)
@@ -81,9 +84,11 @@ class Pipeline:
                 self._due.add(series, window_s, since_s + PERIOD_S, last_s)
 
     def advance(self, now_s: int) -> bool:
-        """Moves the windows to `now_s`. False if the clock has leapt, by more than a day ahead or more than a minute back: then
-        nothing moves; say so, and `rebuild` from the store."""
+        """Moves the windows to `now_s`. False if the clock has leapt, by more than a day ahead or more than a minute back, or had
+        been ahead: then nothing moves; say so, and `rebuild` from the store."""
         if self._now_s and not -PERIOD_S <= now_s - self._now_s <= CLOCK_STEP_S:
+            return False
+        if self._next_s is not None and now_s >= self._next_s:
             return False
         self._now_s = max(self._now_s, now_s)
         self._counter.advance(now_s)
@@ -139,8 +144,9 @@ class Pipeline:
         return self._due.take_oldest(limit)
 
     def done(self, missing: Iterable[Rolled] = ()) -> None:
-        """What was taken has been published, but for these."""
-        self._due.done((result.series, result.window_s, result.end_s) for result in missing)
+        """What was taken has been published, but for these, where they still are of a series: the store may be another one."""
+        known = (result for result in missing if result.series in self._rows)
+        self._due.done((result.series, result.window_s, result.end_s) for result in known)
 
     def give_back(self) -> None:
         """Nothing of what was taken has been published."""
@@ -181,8 +187,14 @@ class Pipeline:
         self._revisions.set(row, start_s, rev + 1, 0, 0)
         if code == TOO_LATE:
             self.revise(self._series[row], start_s, start_s + PERIOD_S)
-        elif code == FUTURE and len(self._early) < MAX_EARLY:
+        elif code == FUTURE:
+            self._keep_early(row, start_s, numbers)
+
+    def _keep_early(self, row: int, start_s: int, numbers: _Numbers) -> None:
+        if (row, start_s) in self._early or (start_s < self._now_s + EARLY_S and len(self._early) < MAX_EARLY):
             self._early[row, start_s] = numbers
+        else:
+            self._next_s = start_s if self._next_s is None else min(self._next_s, start_s)
 
     def _collect(self) -> None:
         """What the counters say has changed is due."""

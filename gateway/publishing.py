@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,7 +22,7 @@ from gateway.booking import Booking
 from gateway.books import HOUR_S
 from gateway.config import Config
 from gateway.errors import StoreError
-from gateway.model import Series
+from gateway.model import PERIOD_S, Series
 from gateway.moments import EARLIEST_S
 from gateway.sending import Sending
 from gateway.shown import Trouble
@@ -30,6 +31,7 @@ from gateway.store_thread import InStore
 from gateway.uplink.base import Uplink
 
 WISHES_S = 10.0
+T = TypeVar("T")
 CLOCK_S = 0.2  # between two looks whether the time is known
 PATIENCE_S = 120  # so long a new store waits for what the server has
 GLANCE_S = 3  # so long one that has run before waits to learn whether it is older than what it published
@@ -53,7 +55,7 @@ class Publishing:
         self._in_store = in_store
         self.sending = Sending(store, booking.windows, uplink, config.uplink, now_s, jitter, in_store)
         self.auditing = Auditing(
-            store, reader, config.uplink, config.gateway.id, set(config.nodes), now_s, in_store, self._keep_audit
+            store, reader, config.uplink, config.gateway.id, set(config.nodes), now_s, in_store, self._mend, self._keep_audit
         )
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -108,15 +110,26 @@ class Publishing:
         finally:
             patience.cancel()
 
+    async def _mend(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await self._booking.in_step(work, *arguments, tell=self._revise)
+
+    def _revise(self, mended: Any) -> None:
+        # What was made of these minutes may be missing as well, and what ended with the first of them.
+        _, holes = mended
+        for hole in holes:
+            if hole.measurement == "passages" and hole.points:
+                self._booking.windows.revise(Series(**dict(hole.tags)), hole.hour_s - PERIOD_S, hole.hour_s + HOUR_S)
+
     def _keep_audit(self, found: Audited) -> None:
-        for hole in found.holes:
-            if hole.measurement == "passages" and hole.points:  # what was made of these minutes may be missing as well
-                self._booking.windows.revise(Series(**dict(hole.tags)), hole.hour_s, hole.hour_s + HOUR_S)
         self.sending.wake()
         try:
             audits.keep(self._folder, found)
         except OSError as error:
             _log.error("audit not kept", problem=str(error))
+
+    def _renew(self, results: list[tuple[Series, int]]) -> None:
+        for series, end_s in results:
+            self._booking.windows.renew(series, end_s)
 
     async def _grant_wishes(self) -> None:
         while True:
@@ -127,8 +140,7 @@ class Publishing:
                     if wish == wishes.AUDIT:
                         await self.auditing.round()
                     elif wish == wishes.RESEND:
-                        for series, end_s in await self._in_store(self._store.exhume):
-                            self._booking.windows.renew(series, end_s)
+                        await self._booking.in_step(self._store.exhume, tell=self._renew)
                         self.sending.wake()
                 except StoreError as error:
                     _log.error("wish not granted", wish=wish, problem=error.line())

@@ -21,7 +21,7 @@ from gateway.database import disk_error
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, Q_THINNED, Gap, node_name, node_number
 from gateway.salvage import Row, Salvage, log_pages
-from gateway.store import QUARTER_S
+from gateway.store import QUARTER_S, SIMULATED
 from gateway.tables import AUDITED, PAGE_B, QUEUED, SENT, SUPPRESSED, TABLES, check_of
 
 
@@ -126,6 +126,7 @@ def _derive(database: sqlite3.Connection, now_s: int, broken: int) -> None:
     simulated = {name for (name,) in database.execute(f"SELECT DISTINCT node FROM {bins} WHERE q & {Q_SIMULATED}")}
     open_gaps: dict[int, Gap] = {}
     facts = database.execute("SELECT id, measurement, tags, time, fields FROM facts ORDER BY time").fetchall()
+    simulated_notes = [(SIMULATED + name, 1) for name in simulated]
     for id_, measurement, tags, time_s, fields in facts:
         about = json.loads(tags)
         if about.get("node") in simulated - introduced:  # no passport says so, and it must not leave this machine
@@ -138,7 +139,7 @@ def _derive(database: sqlite3.Connection, now_s: int, broken: int) -> None:
         database.execute("INSERT INTO silences VALUES(?,?,?)", (*row, check_of(*row)))
     # Any server may have any of it; the books of before are to be read from there.
     notes = {"adopted": 0, "damaged_rows": broken, "healed_s": now_s, "connected": 1, "contact_s": now_s}
-    database.executemany("INSERT INTO meta VALUES(?,?)", notes.items())
+    database.executemany("INSERT INTO meta VALUES(?,?)", [*notes.items(), *simulated_notes])
 
 
 def count(database: sqlite3.Connection) -> dict[str, int]:

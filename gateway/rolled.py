@@ -36,6 +36,7 @@ class Minutes(NamedTuple):
 
     names: list[Series]
     newest: list[int]
+    next_s: int | None  # when the first minute begins that is too far ahead to be among them
     series: array[int]
     starts: array[int]
     ab: array[int]
@@ -45,8 +46,8 @@ class Minutes(NamedTuple):
 
 
 def span_of(due: Sequence[Ends]) -> tuple[int, int]:
-    """From when to when bins are needed to make these results."""
-    return min(ends.first_s - ends.window_s for ends in due), max(ends.last_s for ends in due)
+    """From when to when bins are needed to make these results; a quarter of an hour that reaches into the first is among them."""
+    return min(ends.first_s - ends.window_s for ends in due) // QUARTER_S * QUARTER_S, max(ends.last_s for ends in due)
 
 
 def made_of(due: Sequence[Ends], bins: Iterable[CountBin], known_from_s: int = 0) -> list[Rolled]:

@@ -46,7 +46,8 @@ def rolling_sum(counts: Table, windows: Integers, out: WriteableBuffer | None = 
         raise ValueError("windows = []: expected one number of rows or more")
     full_shape = (len(spans), *column.shape)
     if out is None:
-        sums = memoryview(zeros("q", len(spans) * len(column.cells)))
+        cells = len(spans) * len(column.cells)
+        sums = memoryview(native.untouched(8 * cells)).cast("q") if cython.compiled else memoryview(zeros("q", cells))
         _roll(column, spans, sums)
         return sums.cast("B").cast("q", full_shape) if len(sums) else sums
     _roll(column, spans, output(out, full_shape))

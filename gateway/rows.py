@@ -98,12 +98,13 @@ class Rows(Database):
                 since_last_bin, before = [], (mark[0], mark[1])
         return found
 
-    def minutes_since(self, start_s: int, named_s: int) -> Minutes:
-        """The minutes that begin at or after `start_s`, as columns; `names` are all series that have a bin since `named_s`. Bins
-        of a quarter of an hour are left out."""
+    def minutes_since(self, start_s: int, end_s: int, named_s: int) -> Minutes:
+        """The minutes that begin at or after `start_s` and before `end_s`, as columns; `names` are all series that have a bin since
+        `named_s`. Bins of a quarter of an hour are left out."""
         pack = Struct("<12q").pack
         columns = [array("q") for _ in range(13)]
-        for rows in self.read_in_portions(f"{_BIN} WHERE start >= ? AND period_s = {PERIOD_S} ORDER BY start", (start_s,)):
+        of_span = f"{_BIN} WHERE start >= ? AND start < ? AND period_s = {PERIOD_S} ORDER BY start"
+        for rows in self.read_in_portions(of_span, (start_s, end_s)):
             for row in rows:
                 if crc32(pack(*row[:-1])) != row[-1]:
                     raise self.broken(f"row {row[:2]}")
@@ -116,7 +117,8 @@ class Rows(Database):
         starts, ids, _, ab, ba, covered_s, _, revs, *_ = columns
         series = array("q", map(places.__getitem__, ids))
         names = [self.series_of(id_) for id_ in newest]
-        return Minutes(names, list(newest.values()), series, starts, ab, ba, covered_s, revs)
+        ((next_s,),) = self.read("SELECT min(start) FROM bins WHERE start >= ?", (end_s,))
+        return Minutes(names, list(newest.values()), next_s, series, starts, ab, ba, covered_s, revs)
 
     def count_bins_of(self, series: Series, start_s: int, end_s: int) -> list[CountBin]:
         """The count bins of one series that begin at or after `start_s` and before `end_s`, oldest first."""

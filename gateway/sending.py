@@ -176,7 +176,7 @@ class Sending:
         found = list(newest)
         if older:
             bins = self._store.count_bins_of(older[0].series, *rolled.span_of(older))
-            found += rolled.made_of(older, bins, self._now_s() - keeping.KEEP_S)
+            found += rolled.made_of(older, bins, keeping.known_from(self._store, self._now_s()))
         results: dict[OutboxRef, Rolled] = {}
         for result in found:
             if result.series.node not in batch.simulated and (result.covered_s or result.ab + result.ba):

@@ -49,6 +49,7 @@ from streetwire import NO_HUMIDITY, NO_TEMPERATURE
 __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
 
 QUARTER_S = 900
+SIMULATED = "simulated "  # note, with a node's name: 1 where bins say so, and no passport may
 UNSENT = "unsent "  # note, with a node's name: 1 while minutes of it may be missing that another store had acknowledged
 
 
@@ -268,4 +269,7 @@ class Store(Outbox):
 
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""
-        return {node_name(s.node) for s in self.streams() if s.passport is not None and s.passport.is_simulated}
+        introduced = [stream for stream in self.streams() if stream.passport is not None]
+        noted = self.read("SELECT name FROM meta WHERE name > ? AND name < ?", (SIMULATED, SIMULATED + "~"))
+        names = {name.removeprefix(SIMULATED) for (name,) in noted} - {node_name(stream.node) for stream in introduced}
+        return names | {node_name(s.node) for s in introduced if s.passport is not None and s.passport.is_simulated}

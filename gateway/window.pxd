@@ -18,7 +18,7 @@ cdef class WindowedCounter:
     cdef Panes _panes
     cdef Bands _bands
 
-    @cython.locals(i=int64_t)
+    @cython.locals(i=int64_t, series=int64_t)
     cpdef query_all(self, object out)
     cdef bint _write_buffer(self, int64_t i, object out) except -1
     cdef int64_t _index(self, object i) except -1

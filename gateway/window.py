@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, annotation_typing=False
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=True, annotation_typing=False
 """Rolling-window counter: how many passed in the last minute, hour or day, for all series at once, exactly.
 
 Time is cut into *panes* of `pane_s` seconds. The pane that holds the watermark is *open*, all before it are *closed*. A
@@ -52,6 +52,8 @@ class WindowedCounter:
     Times are integer UTC seconds; `pane_s` divides every window and `lateness_s`; windows keep the order given.
     What is no integer raises TypeError, too large a number OverflowError, a series that does not exist IndexError,
     any other bad value ValueError. Then nothing has changed.
+
+    It belongs to one thread at a time, and so do the columns while it reads them.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class WindowedCounter:
             raise ValueError(f"windows_s has {len(self._windows_s)} windows: expected {MOST_WINDOWS} or less")
         windows = [quotient("windows_s", window, self._pane_s) for window in self._windows_s]
         lateness = quotient("lateness_s", integer("lateness_s", lateness_s, TIME), self._pane_s)
-        self._series, self._capacity = 0, integer("series", series, TIME)
+        self._series = self._capacity = 0
+        capacity = integer("series", series, TIME)
         self._cover_bounds = Bounds(0, self._pane_s, ValueError, ValueError)
-        self._panes = Panes(self._pane_s, windows, lateness, self._capacity)
+        self._panes = Panes(self._pane_s, windows, lateness, capacity)
         self._bands = self._panes.bands
-        self.grow(self._capacity)
+        self._capacity = capacity  # only now that there is memory for them
+        self.grow(capacity)
 
     @property
     def series(self) -> int:
@@ -145,8 +149,9 @@ class WindowedCounter:
 
     def query_all(self, out: WriteableBuffer) -> None:
         """Writes ab, ba, covered_s of every series and window to `out`: int64, [series][windows][3] or flat."""
-        flat = output(out, (self._series, self._bands.windows, 3))
-        for i in range(self._series):
+        series = self._series  # looking at `out` may call what adds to them
+        flat = output(out, (series, self._bands.windows, 3))
+        for i in range(series):
             self._bands.write(i, native.int64s(flat) if cython.compiled else flat, i * 3 * self._bands.windows)
 
     def _write_buffer(self, i: int, out: WriteableBuffer) -> bool:
@@ -166,6 +171,9 @@ class WindowedCounter:
         and window: the hull of all changes since the last call, wider than need be only where changes cancel out.
         """
         return self._panes.changes.drain(self._panes.ring.open, self._pane_s, self._windows_s)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a WindowedCounter is neither copied nor pickled: make another one and set its panes from the store")
 
     def _index(self, i: SupportsIndex) -> int:
         return _number("i", i, self._series - 1, self._indices)

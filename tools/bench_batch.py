@@ -6,6 +6,7 @@ from tools.bench import batch
 from tools.bench.floors import lack_of_compiler
 from tools.bench.goals import BATCH, Finding, Findings
 from tools.bench.report import report
+from tools.bench.turns import machine
 
 
 def measure(rows: int, turns: int) -> Findings:
@@ -17,4 +18,5 @@ def measure(rows: int, turns: int) -> Findings:
 
 
 def run_bench(rows: int, turns: int) -> int:
-    return report(BATCH, measure(rows, turns), rows=rows, turns=turns)
+    about = machine()
+    return report(BATCH, measure(rows, turns), about, minutes=rows, turns=turns)

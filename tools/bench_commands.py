@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tools.arguments import expect, whole
+from tools.bench.amounts import FULL
 from tools.terminal import shared, t
 
 
@@ -53,8 +54,8 @@ def soak(
 
 def core(
     *,
-    records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=whole)] = 1_000_000,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=whole)] = 9,
+    records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=whole)] = FULL["records"],
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=whole)] = FULL["turns"],
 ) -> int:
     from tools.bench_core import run_bench
 
@@ -65,8 +66,8 @@ def core(
 
 def batch(
     *,
-    rows: Annotated[int, Parameter(help=t("help.bench-rows"), converter=whole)] = 525_600,
-    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=whole)] = 9,
+    rows: Annotated[int, Parameter(help=t("help.bench-rows"), converter=whole)] = FULL["minutes"],
+    turns: Annotated[int, Parameter(help=t("help.bench-turns"), converter=whole)] = FULL["turns"],
 ) -> int:
     from tools.bench_batch import run_bench
 

@@ -11,6 +11,7 @@ from tools.bench import bulk, growth, live, memory
 from tools.bench.floors import lack_of_compiler
 from tools.bench.goals import CORE, Finding, Findings
 from tools.bench.report import report
+from tools.bench.turns import machine
 from tools.terminal import say, t
 
 LIVE_SHARE = 50  # a live turn has a fiftieth of a batch's records
@@ -27,8 +28,9 @@ def measure(records: int, turns: int) -> Findings:
         found |= bulk.measure(records, turns)
         _tell("growth")
         found |= growth.measure(turns)
-    _tell("memory")
-    return found | memory.measure()
+        _tell("memory")
+        found |= memory.measure()
+    return found
 
 
 def _tell(part: str) -> None:
@@ -36,4 +38,5 @@ def _tell(part: str) -> None:
 
 
 def run_bench(records: int, turns: int) -> int:
-    return report(CORE, measure(records, turns), records=records, turns=turns)
+    about = machine()
+    return report(CORE, measure(records, turns), about, records=records, turns=turns)

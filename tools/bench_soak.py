@@ -97,8 +97,9 @@ class Gateway:
         names = {node_name(NODE + node) for node in range(city.nodes)}
         self._sending = Sending(self.store, self._pipeline, uplink, settings, self._clock, lambda: 0.0, self._in_store)
         self._auditing = Auditing(
-            self.store, uplink, settings, "bench", names, self._clock, self._in_store, lambda found: audits.keep(folder, found)
-        )
+            self.store, uplink, settings, "bench", names, self._clock, self._in_store, self._in_store,
+            lambda found: audits.keep(folder, found),
+        )  # fmt: skip
         self._take(city.hellos())
 
     def _clock(self) -> int:

@@ -163,7 +163,7 @@ def costs(folder: Path) -> dict[str, float]:
     with closing(Store(folder / "windows.db")) as store:
         minutes = fill(store, City(SERIES, START_S), RING_S // PERIOD_S)
         begin = time.perf_counter()
-        Pipeline().rebuild(START_S + RING_S, store.minutes_since(START_S, START_S), START_S + RING_S)
+        Pipeline().rebuild(START_S + RING_S, store.minutes_since(START_S, START_S + RING_S, START_S), START_S + RING_S)
         rebuilt = time.perf_counter()
         refs = store.waiting(MAX_LINES)
         for ref in refs:

@@ -18,11 +18,12 @@ from typing import Any
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from tools.amount import at_least
 from tools.bench import report
+from tools.bench.amounts import FULL
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "tools" / "README.md"
 BEGIN, END = "<!-- written by python -m tools.bench_table -->", "<!-- end of what is written -->"
-HEAD = ("what", "goal", "found", "", "")
+HEAD = ("what", "goal", "found", "half of the turns", "", "")
 
 
 def run(bench: str, turns: int) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in packages.items())
     compiler = about["compiler"] or "no compiler"
     lines = [
-        f"{about['cpu']}, {about['cores']} cores that other work shared, {about['python']}, {compiler}; {versions}.",
+        f"{about['cpu']}, {about['cores']} cores, load {about['load']} at the start, {about['python']}, {compiler}; {versions}.",
         "Ratios of times in one run: how many times as fast (≥), or as long (≤); medians of turns that alternate.",
         "",
         _row(HEAD),
@@ -48,7 +49,8 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     ]
     for row in (row for result in results for row in result["rows"]):
         notes = "; ".join(row[key] for key in ("why", "note") if row[key])
-        lines.append(_row([report.describe(row), report.bound(row), report.figure(row), report.verdict(row), notes]))
+        found = (report.bound(row), report.figure(row), report.half(row), report.verdict(row))
+        lines.append(_row([report.describe(row), *found, notes]))
     return "\n".join(lines)
 
 
@@ -67,7 +69,7 @@ def renewed(readme: str, between: str) -> str:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=at_least(1), default=9)
+    parser.add_argument("--turns", type=at_least(1), default=FULL["turns"])
     turns = parser.parse_args(arguments).turns
     found = table([run(bench, turns) for bench in ("core", "batch")])
     README.write_text(renewed(README.read_text(encoding="utf-8"), found), encoding="utf-8")

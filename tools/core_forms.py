@@ -23,9 +23,18 @@ def core(form: str) -> ModuleType:
         compiled = sys.modules.get("gateway.window")
         if compiled is not None and compiled.COMPILED and not compile_core.is_stale(compile_core.ROOT):
             return compiled  # what is compiled may be loaded once in a process
-        folder = compile_core.elsewhere()
-        return _load(ExtensionFileLoader, {name: compile_core.compiled_file(folder, name) for name in compile_core.MODULES})
+        return compiled_from(compile_core.elsewhere())
     return _load(SourceFileLoader, {name: compile_core.ROOT / "gateway" / f"{name}.py" for name in compile_core.MODULES})
+
+
+def compiled_folder() -> Path:
+    """Where the compiled form of today's sources lies: the checkout, or else a folder for this process."""
+    return compile_core.elsewhere() if compile_core.is_stale(compile_core.ROOT) else compile_core.ROOT
+
+
+def compiled_from(folder: Path) -> ModuleType:
+    """gateway.window as it lies compiled there, in a process that has not loaded it yet."""
+    return _load(ExtensionFileLoader, {name: compile_core.compiled_file(folder, name) for name in compile_core.MODULES})
 
 
 def _load(loader: type[SourceFileLoader | ExtensionFileLoader], files: dict[str, Path]) -> ModuleType:

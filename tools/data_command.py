@@ -102,7 +102,7 @@ async def _read_back(settings: Config) -> tuple[dict[str, Any], dict[str, Any]]:
         sending = Sending(store, windows, open_uplink(uplink), uplink, now_s, lambda: 0.5, in_store)
         reader = open_uplink(uplink, to_read=True)
         keep = partial(audits.keep, folder)
-        auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, keep)
+        auditing = Auditing(store, reader, uplink, settings.gateway.id, set(settings.nodes), now_s, in_store, in_store, keep)
 
         async def send_all() -> None:
             await rebuild_windows(windows, store, now_s(), in_store)

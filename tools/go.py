@@ -355,10 +355,11 @@ def run(words):
 
 
 def locks_for(words):
-    """What the words need; options may stand before a command."""
+    """What the words need; options may stand before a command, and help needs no peers."""
     if words[:1] == ["test"]:
         return TEST
-    return BENCH if any(command in " ".join(words) for command in WITH_PEERS) else RUN
+    is_help = any(word in ("--help", "-h") for word in words)
+    return BENCH if not is_help and any(command in " ".join(words) for command in WITH_PEERS) else RUN
 
 
 def main(words, version=sys.version_info):

@@ -121,7 +121,7 @@ class Office:
         uplink = UplinkConfig(enabled=True, **settings)
         self.sending = Sending(self.store, Pipeline(), self.server, uplink, lambda: self.now_s, lambda: 0.0, in_store)
         self.auditing = Auditing(
-            self.store, self.server, uplink, "gateway", set(nodes), lambda: self.now_s, in_store, self.reports.append
+            self.store, self.server, uplink, "gateway", set(nodes), lambda: self.now_s, in_store, in_store, self.reports.append
         )
 
     def send(self) -> None:

@@ -76,7 +76,7 @@ class Street:
         columns = (array("q", [names.index(one.series) for one in mine]), *numbers)
         self.windows = Pipeline()
         newest = [max(one.start_s for one in self.bins.values() if one.series == series) for series in names]
-        self.windows.rebuild(now_s, Minutes(names, newest, *columns), self.rolled_s or now_s - pipeline.RING_S)
+        self.windows.rebuild(now_s, Minutes(names, newest, None, *columns), self.rolled_s or now_s - pipeline.RING_S)
 
     def truth(self) -> dict[Place, Rolled]:
         """Every result that has to be there, added up minute by minute."""

@@ -6,6 +6,7 @@ import random
 import tracemalloc
 from array import array
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -821,21 +822,37 @@ def test_rolling_sum_against_slices(counts: list[list[int]], windows: list[int])
     assert rolling_sum(column, windows).tolist() == [[row[0] for row in rows_] for rows_ in expected]
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_rolling_sum_over_many_rows_wherever_its_output_lies(width: int) -> None:
-    rows, windows, chance = 1500, (1, 7, 256, 700, 1500, 9000), random.Random(width)
+@pytest.mark.parametrize(("rows", "width"), [(1500, 1), (1500, 3), (3, 1), (1, 7), (6 * 256 + 5, 1), (103, 5)])
+def test_rolling_sum_wherever_its_output_lies(rows: int, width: int) -> None:
+    windows, chance = (1, 7, 256, 700, 1500, 9000), random.Random(width)
     counts = array("q", [chance.randint(0, 2**40) for _ in range(rows * width)])
     expected = []
     for w in windows:
         for at, count in enumerate(counts):
             before = expected[-width] if at >= width else 0
             expected.append(before + count - (counts[at - w * width] if at >= w * width else 0))
-    for shift in (0, 4, 8):  # bytes: beginning on 16, on 4 and on 8 of them
-        memory = bytearray(b"x" * (8 * len(expected) + 16))
+    for shift in (0, 1, 4, 8, 12, 16, 24):  # bytes: beginning on 32, 16 or 8 of them, or across eight
+        memory = bytearray(b"x" * (8 * len(expected) + 32))
         out = memoryview(memory)[shift : shift + 8 * len(expected)].cast("q")
         rolling_sum(memoryview(counts).cast("B").cast("q", (rows, width)), windows, out)
         assert out.tolist() == expected
         assert set(memory[:shift] + memory[shift + 8 * len(expected) :]) == {ord("x")}
+
+
+def test_rolling_sum_gives_large_results_in_memory_of_their_own() -> None:
+    rows, windows = 140_000, (1, 5, 1440, 200_000)
+    counts = array("q", (n * 7 % 41 for n in range(rows)))
+    totals = [0, *accumulate(counts)]
+    sums = rolling_sum(counts, windows)
+    assert isinstance(sums, memoryview)
+    assert (sums.shape, sums.format, sums.readonly, sums.c_contiguous) == ((4, rows), "q", False, True)
+    for window, found in zip(windows, sums.tolist(), strict=True):
+        assert found == [totals[row + 1] - totals[max(0, row + 1 - window)] for row in range(rows)]
+    sums[3, rows - 1] = -1
+    assert sums[3, rows - 1] == -1
+    table = rolling_sum(memoryview(counts).cast("B").cast("q", (rows // 7, 7)), windows)
+    assert table.shape == (4, rows // 7, 7)
+    assert table[0, rows // 7 - 1, 6] == counts[-1]
 
 
 def test_rolling_sum_of_nothing() -> None:

@@ -447,6 +447,7 @@ def test_what_the_benches_need_is_apart_and_where_the_tests_need_it_too_the_same
         (["test", "-k", "bench core"], ("run.txt", "test.txt", "stubs.txt")),
         (["bench", "core"], ("run.txt", "bench.txt")),
         (["--lang", "de", "bench", "batch", "--json"], ("run.txt", "bench.txt")),
+        (["bench", "core", "--help"], ("run.txt",)),
     ],
 )
 def test_the_words_tell_which_packages_are_installed(fresh, words, expected):

@@ -1,8 +1,9 @@
 """The rows of `bench batch`: rolling sums over years of minutes, beside the packages for tables and beside memory itself.
 
 The floor moves what any such sum has to move: every count is read once, and a number is written for each window. The core
-writes into memory that is there already, as the floor does; how it fares where it has to get its memory first, as the others
-do, stands in a note.
+writes into memory that is there already, as the floor and numpy do; how it fares where it has to get its memory first, as the
+others do, stands in a note. The sums of every contender are compared with plain addition before the clock starts, and again those
+of its last turn.
 """
 
 from __future__ import annotations
@@ -80,39 +81,61 @@ class Table:
         return list(taken[window * cells + series : (window + 1) * cells : self._width])
 
 
-def wrong_sums(summer: Summer, columns: Columns, series: int) -> int:
-    """How many of the compared sums of one series differ from plain addition."""
-    taken, column, wrong = summer.take(), columns[series], 0
-    rows = len(column)
-    chosen = {*range(min(FIRST, rows)), *random.Random(rows).choices(range(rows), k=SAMPLED)}  # noqa: S311
-    for window, span in enumerate(SPANS):
-        sums = summer.sums(taken, series, window)
-        wrong += sum(sums[row] != sum(column[max(0, row + 1 - span) : row + 1]) for row in chosen)
-    return wrong
+class Contender:
+    """Turns of a summer; the sums of its last turn are compared too."""
+
+    def __init__(self, summer: Summer, columns: Columns, turns: int) -> None:
+        self._summer, self._columns, self._left = summer, columns, turns
+        self._cells = sum(map(len, columns))
+        self.wrong = wrong_sums(summer, summer.take(), columns)
+
+    def turn(self) -> float:
+        """Seconds a row. What was taken is given back when the clock has stopped."""
+        taken: list[Any] = []
+        seconds = stopwatch(lambda: taken.append(self._summer.take()))
+        self._left -= 1
+        if not self._left:
+            self.wrong = wrong_sums(self._summer, taken[0], self._columns)
+        return seconds / self._cells
+
+
+def wrong_sums(summer: Summer, taken: Any, columns: Columns) -> Say | None:
+    """What to say of sums that differ from plain addition."""
+    wrong = checked = 0
+    for series, column in enumerate(columns):
+        rows = compared_rows(len(column))
+        for window, span in enumerate(SPANS):
+            sums = summer.sums(taken, series, window)
+            wrong += sum(sums[row] != sum(column[max(0, row + 1 - span) : row + 1]) for row in rows)
+            checked += len(rows)
+    return Say("bench.wrong", {"wrong": wrong, "checked": checked}) if wrong else None
+
+
+def compared_rows(rows: int) -> set[int]:
+    return {*range(min(FIRST, rows)), *random.Random(rows).choices(range(rows), k=SAMPLED)}  # noqa: S311
 
 
 def measure(rows: int, turns: int) -> Findings:
     """`rows` of each series. The core and the floors must be there compiled."""
     columns = street(rows - rows % 2, SERIES)
-    ours, table = ByColumn(columns), Table(columns)
-    for each in (ours, table):
-        assert not wrong_sums(each, columns, SERIES - 1), "the core's sums are right"
-    cells = sum(map(len, columns))
-    work = {"ours": _a_row(ours, cells), "table": _a_row(table, cells), "anew": _a_row(ByColumnAnew(columns), cells)}
-    work |= {"bandwidth": _moves(columns, cells), "table-bandwidth": _moves([table.flat], cells)}
+    cells, table = sum(map(len, columns)), Table(columns)
+    own: dict[str, Summer] = {"ours": ByColumn(columns), "table": table, "anew": ByColumnAnew(columns)}
+    contenders = {name: Contender(summer, columns, turns) for name, summer in own.items()}
     found: Findings = {}
     for name, (make, packages, share) in PEERS.items():
         some = columns[: max(1, SERIES // share)]
-        missing = lack(packages)
-        if missing is None:
-            peer = make(some)
-            wrong = wrong_sums(peer, some, len(some) - 1)
-            missing = Say("bench.wrong", {"wrong": wrong, "checked": len(SPANS) * FIRST}) if wrong else None
-            work[name] = _a_row(peer, sum(map(len, some)))
-        if missing is not None:
-            work.pop(name, None)
-            found[f"batch {name}"] = Finding(why=missing)
-    return found | _findings(alternate(work, turns))
+        why = lack(packages, "batch")
+        if why is None:
+            contenders[name] = Contender(make(some), some, turns)
+        else:
+            found[f"batch {name}"] = Finding(why=why)
+    floors = {"bandwidth": _moves(columns, cells), "table-bandwidth": _moves([table.flat], cells)}
+    right = {name: each.turn for name, each in contenders.items() if each.wrong is None}
+    times = alternate({**floors, **right}, turns)
+    assert not any(contenders[name].wrong for name in own), "the core's sums are right"
+    wrong = {name: each.wrong for name, each in contenders.items() if each.wrong is not None}
+    found |= {f"batch {name}": Finding(why=why) for name, why in wrong.items()}
+    return found | _findings({name: each for name, each in times.items() if name not in wrong})
 
 
 def _findings(times: Times) -> Findings:
@@ -120,14 +143,14 @@ def _findings(times: Times) -> Findings:
         "batch bandwidth": compare(times, "ours", "bandwidth"),
         "batch-table bandwidth": compare(times, "table", "table-bandwidth"),
     }
-    for name in set(PEERS) & set(times):
-        said = {"anew": rounded(ratio(times, name, "anew")), "floor": rounded(ratio(times, name, "bandwidth"))}
-        found[f"batch {name}"] = compare(times, name, "ours", Say("bench.batch-limits", said))
+    for name in ("pandas", "polars", "groupby"):
+        if name in times:
+            said = {"anew": rounded(ratio(times, name, "anew")), "floor": rounded(ratio(times, name, "bandwidth"))}
+            found[f"batch {name}"] = compare(times, name, "ours", Say("bench.batch-limits", said))
+    if "numpy" in times and "numpy-anew" in times:
+        both = {"anew": rounded(ratio(times, "numpy-anew", "anew"))}
+        found["batch numpy"] = compare(times, "numpy", "ours", Say("bench.batch-numpy", both))
     return found
-
-
-def _a_row(summer: Summer, cells: int) -> Callable[[], float]:
-    return lambda: stopwatch(summer.take) / cells
 
 
 def _moves(sources: Columns, cells: int) -> Callable[[], float]:

@@ -1,7 +1,8 @@
 """The rows of batches: a million records of a hundred nodes and of ten thousand, late and re-sent ones among them; a backfill onto
-what is held; and what draining the corrections costs beside the batch that caused them.
+what is held.
 
-Each contender's answers are compared with brute force on the very records that are timed, before they are.
+Each contender's answers are compared with brute force twice: those of the first batch, before the clock starts, and those of the
+last one, when all batches that were timed have gone into both.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 
 from gateway.words import Say
 from tools.bench.bulk_peers import PEERS, Answers, BruteForce, Core, Taker
+from tools.bench.drain import draining
 from tools.bench.floors import floor
 from tools.bench.goals import Finding, Findings, compare
 from tools.bench.packages import lack
-from tools.bench.traces import CITY_PANE_S, DAY_S, LIVE_PANE_S, START_S, WINDOWS_S, Bulk, backfill, bulk, each_node
-from tools.bench.turns import Times, alternate, quiet, stopwatch
-from tools.core_forms import core
+from tools.bench.traces import CITY_PANE_S, DAY_S, LIVE_PANE_S, START_S, Bulk, backfill, bulk, each_node
+from tools.bench.turns import alternate, stopwatch
 
 NODES, CITY_NODES = 100, 10_000
 BACKFILL = 1000  # records
@@ -33,9 +34,15 @@ class Load:
     batches: list[Bulk]
     held: Bulk | None = None
 
-    def truth(self) -> Answers:
-        """What the first batch leaves."""
-        return Contender(self, BruteForce).first_answers()
+    def batch(self, turn: int) -> Bulk:
+        return self.batches[turn % len(self.batches)]
+
+    def truth(self, turns: int = 0) -> Answers:
+        """What the first batch leaves, and so many after it."""
+        brute = BruteForce(self.nodes, self.pane_s)
+        for batch in ([] if self.held is None else [self.held]) + [self.batch(turn) for turn in range(turns + 1)]:
+            brute.bring(batch)
+        return brute.take()
 
 
 class Contender:
@@ -45,19 +52,33 @@ class Contender:
         self._load, self._next = load, 0
         self._taker = make(load.nodes, load.pane_s)
         if load.held is not None:
-            self._taker.bring(load.held)
-            self._taker.take()
-            self._taker.hold()
+            self._take(load.held)
 
     def first_answers(self) -> Answers:
-        self._taker.bring(self._load.batches[0])
-        return self._taker.answers(self._taker.take())
+        self.turn()
+        return self.answers()
 
     def turn(self) -> float:
-        """Seconds a batch, the answers included."""
+        """Seconds for the next batch, the answers included."""
+        batch = self._load.batch(self._next)
         self._next += 1
-        self._taker.bring(self._load.batches[self._next % len(self._load.batches)])
-        return stopwatch(self._taker.take)
+        return self._take(batch)
+
+    def answers(self) -> Answers:
+        """After the last batch."""
+        return self._taker.answers(self._taken)
+
+    def _take(self, batch: Bulk) -> float:
+        self._taken = None  # so that nobody has two answers to keep
+        self._taker.bring(batch)
+
+        def take() -> None:
+            self._taken = self._taker.take()
+
+        seconds = stopwatch(take)
+        if self._load.held is not None:
+            self._taker.hold()
+        return seconds
 
 
 def compete(load: Load) -> tuple[dict[str, Contender], Findings]:
@@ -69,20 +90,30 @@ def compete(load: Load) -> tuple[dict[str, Contender], Findings]:
         missing = lack(packages)
         if missing is None:
             right[name] = Contender(load, make)
-            wrong = sum(a != b for a, b in zip(right[name].first_answers(), truth, strict=True))
-            missing = Say("bench.wrong", {"wrong": wrong, "checked": len(truth)}) if wrong else None
+            missing = wrong(right[name].first_answers(), truth)
         if missing is not None:
             right.pop(name, None)
             found[f"{load.workload} {name}"] = Finding(why=missing)
     return right, found
 
 
+def wrong(answers: Answers, truth: Answers) -> Say | None:
+    """What to say of answers that differ."""
+    differ = sum(a != b for a, b in zip(answers, truth, strict=True))
+    return Say("bench.wrong", {"wrong": differ, "checked": len(truth)}) if differ else None
+
+
 def race(load: Load, turns: int, floors: Mapping[str, Callable[[], float]]) -> Findings:
     """How many times as long as the core each peer takes, and the core as long as a floor."""
     right, found = compete(load)
     times = alternate({**floors, **{name: each.turn for name, each in right.items()}}, turns)
+    truth = load.truth(turns)
+    assert right["ours"].answers() == truth, "the core answers as brute force does, after all batches"
     for name in times:
-        if name in floors:
+        why = wrong(right[name].answers(), truth) if name in right else None
+        if why is not None:
+            found[f"{load.workload} {name}"] = Finding(why=why)
+        elif name in floors:
             found[f"{load.workload} {name}"] = compare(times, "ours", name)
         elif name != "ours":
             found[f"{load.workload} {name}"] = compare(times, name, "ours")
@@ -100,22 +131,6 @@ def add_floor(batch: Bulk) -> Callable[[], float]:
     return lambda: stopwatch(lambda: floor().add_numbers(slots, batch.ab, cells))
 
 
-def draining(day: Bulk, batches: list[Bulk], is_onto_held: bool, turns: int) -> Finding:
-    """Reading the corrections of a batch beside taking it, each time another batch."""
-    times: Times = {"drain": [], "batch": []}
-    for turn in range(turns):
-        counter = core("compiled").WindowedCounter(WINDOWS_S, day.pane_s, day.nodes)
-        counter.advance(day.now)
-        if is_onto_held:
-            counter.set_many(*day.columns)
-            counter.corrections()
-        batch = batches[turn % len(batches)]
-        with quiet():
-            times["batch"].append(stopwatch(lambda: counter.set_many(*batch.columns)))  # noqa: B023  called at once
-            times["drain"].append(stopwatch(counter.corrections))
-    return compare(times, "drain", "batch")
-
-
 def measure(records: int, turns: int) -> Findings:
     """`records` a batch. The core must be there compiled."""
     day = bulk(records, NODES, LIVE_PANE_S)
@@ -123,8 +138,8 @@ def measure(records: int, turns: int) -> Findings:
     minutes = [each_node(day, seed) for seed in range(turns)]
     found = race(Load("bulk", NODES, LIVE_PANE_S, [day]), turns, {"floor": add_floor(day)})
     found |= race(Load("backfill", NODES, LIVE_PANE_S, late, held=day), turns, {})
-    found["drain-bulk batch"] = draining(day, [day], False, turns)
-    found["drain-backfill batch"] = draining(day, late, True, turns)
-    found["drain-minute batch"] = draining(day, minutes, True, turns)
+    found["drain-bulk batch"] = draining(day, [day], None, turns)
+    found["drain-backfill batch"] = draining(day, late, day, turns)
+    found["drain-minute batch"] = draining(day, minutes, day, turns)
     city = bulk(records, CITY_NODES, CITY_PANE_S)
     return found | race(Load("city", CITY_NODES, CITY_PANE_S, [city]), turns, {})

@@ -9,7 +9,7 @@ from array import array
 from typing import Any, Protocol
 
 from tools.bench.packages import load
-from tools.bench.traces import WINDOWS_S, Bulk
+from tools.bench.traces import DAY_S, START_S, WINDOWS_S, Bulk
 from tools.core_forms import core
 
 Answers = list[int]  # [nodes][windows][ab, ba, covered_s], flat
@@ -66,14 +66,14 @@ class BruteForce:
         self._held: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def bring(self, batch: Bulk) -> None:
-        self._batch = batch
+        self._now = batch.now
+        self._held |= zip(zip(batch.node, batch.pane_start, strict=True), zip(*batch.columns[2:], strict=True), strict=True)
 
     def take(self) -> Answers:
-        batch, sums = self._batch, [0] * (self._nodes * len(WINDOWS_S) * 3)
-        self._held |= zip(zip(batch.node, batch.pane_start, strict=True), zip(*batch.columns[2:], strict=True), strict=True)
+        sums = [0] * (self._nodes * len(WINDOWS_S) * 3)
         for (node, pane), counts in self._held.items():
             for n, window_s in enumerate(WINDOWS_S):
-                if pane >= batch.now - window_s:
+                if pane >= self._now - window_s:
                     for kind, count in enumerate(counts):
                         sums[(node * len(WINDOWS_S) + n) * 3 + kind] += count
         return sums
@@ -115,7 +115,7 @@ class Pandas:
 
 
 class Polars:
-    """A frame of all records: unique, then a filter and a group-by for each window."""
+    """A frame of all records: unique by one key, then a filter and a group-by for each window."""
 
     def __init__(self, nodes: int, pane_s: int) -> None:
         self._polars, self._numpy, self._nodes = load("polars"), load("numpy"), nodes
@@ -128,7 +128,8 @@ class Polars:
     def take(self) -> list[Any]:
         column = self._polars.col
         frame = self._frame if self._held is None else self._held.vstack(self._frame)
-        frame = self._whole = frame.unique(["node", "pane"], keep="last", maintain_order=False)
+        frame = frame.with_columns((column("node") * KEY + column("pane")).alias("key"))
+        frame = self._whole = frame.unique("key", keep="last", maintain_order=False).drop("key")
         found = []
         for window_s in reversed(WINDOWS_S):
             frame = frame.filter(column("pane") >= self._now - window_s)
@@ -147,4 +148,36 @@ class Polars:
         self._held = self._whole
 
 
-PEERS = {"pandas": (Pandas, ("pandas", "numpy")), "polars": (Polars, ("polars", "numpy"))}
+class Numpy:
+    """A table with a cell for every pane of the day, touched beforehand: of what lands in one cell the last stays."""
+
+    def __init__(self, nodes: int, pane_s: int) -> None:
+        self._numpy, self._nodes, self._pane_s = load("numpy"), nodes, pane_s
+        self._is_held = False
+
+    def bring(self, batch: Bulk) -> None:
+        self._columns, self._now = [self._numpy.frombuffer(column, dtype="int64") for column in batch.columns], batch.now
+        if not self._is_held:
+            self._cells = self._numpy.full((3, DAY_S // self._pane_s, self._nodes), 0)
+
+    def take(self) -> Any:
+        node, pane, *values = self._columns
+        slots = (pane - START_S) // self._pane_s * self._nodes + node
+        for cells, column in zip(self._cells, values, strict=True):
+            cells.reshape(-1)[slots] = column
+        newest = (self._now - START_S) // self._pane_s
+        oldest = [newest - window_s // self._pane_s for window_s in WINDOWS_S]
+        return self._numpy.stack([self._cells[:, row:newest].sum(axis=1).T for row in oldest], axis=1)
+
+    def answers(self, taken: Any) -> Answers:
+        return taken.ravel().tolist()
+
+    def hold(self) -> None:
+        self._is_held = True
+
+
+PEERS = {
+    "pandas": (Pandas, ("pandas", "numpy")),
+    "polars": (Polars, ("polars", "numpy")),
+    "numpy": (Numpy, ("numpy",)),
+}

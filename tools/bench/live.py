@@ -2,7 +2,7 @@
 
 Answers come first: on a small street with much late data every contender is held against brute force, and who is wrong there is
 timed only on records in order, where it must be right. Then all start with a day of history, and turns alternate; the slow ones get
-fewer records of the same street.
+fewer records of the same street. When all turns are done each walks on a little, and its answers are compared once more.
 """
 
 from __future__ import annotations
@@ -18,39 +18,24 @@ from statistics import median
 from typing import Any
 
 from gateway.words import Say
-from tools.bench.goals import Finding, Findings, compare
-from tools.bench.live_peers import OURS, PEERS, PURE, BruteForce, Peer, answer, outlet, start
+from tools.bench.goals import Finding, Findings, compare, spread
+from tools.bench.live_peers import OURS, PEERS, PURE, BruteForce, Core, Peer, answer, outlet, start
 from tools.bench.packages import lack
-from tools.bench.traces import DAY_S, LIVE_PANE_S, WINDOWS_S, Street, Tick
+from tools.bench.traces import DAY_S, LIVE_PANE_S, Street, Tick
 from tools.bench.turns import alternate, p99, quiet, rounded, stopwatch
-from tools.core_forms import core
 
 STREET = Street()
 CHECKED = Street(nodes=4, per_day=1500, late=0.2)  # the street on which answers are compared
-CHECKED_S = 25 * 3600
-CHECKS = 300  # answers
+CHECKED_S = 26 * 3600
+CHECKS, CHECKS_AGAIN = 300, 30  # answers, before and after the turns
 MIN_RECORDS = 10  # a turn
 CALL_TURNS = 3  # a call is short, so it is measured as often for each turn of the others
 
 
 def wrong_answers(peer: Peer, street: Street, checked: int) -> int:
     """How many of the last answers on this street differ from brute force."""
-    ticks = street.ticks(CHECKED_S)
-    history, rest = split(ticks, DAY_S)
-    kept = [tick for tick in history if tick[0] > history[-1][0] - peer.history_s]
-    truth, live, out = BruteForce(street.nodes), start(peer, street.nodes, history), outlet()
-    for boundary, records in kept:
-        truth.advance(boundary)
-        for record in records:
-            truth.add(*record)
-    wrong = 0
-    for boundary, record in islice(steps(rest), checked):
-        truth.advance(boundary)
-        live.advance(boundary)
-        truth.add(*record)
-        live.add(*record)
-        wrong += answer(live, record[0], out) != truth.read(record[0], out)
-    return wrong
+    history, rest = split(street.ticks(CHECKED_S), DAY_S)
+    return Runner(peer, street.nodes, history, rest).wrong_answers(checked)
 
 
 def split(ticks: list[Tick], seconds: int) -> tuple[list[Tick], list[Tick]]:
@@ -69,6 +54,7 @@ class Runner:
 
     def __init__(self, peer: Peer, nodes: int, history: list[Tick], ticks: list[Tick]) -> None:
         self.live, self._ticks, self._out = start(peer, nodes, history), iter(ticks), outlet()
+        self._nodes, self._told = nodes, peer.kept(history)
 
     def take(self, records: int) -> list[Tick]:
         """The next ticks, with so many records or a few more."""
@@ -76,7 +62,21 @@ class Runner:
         while records > 0:
             taken.append(next(self._ticks))
             records -= len(taken[-1][1])
+        self._told += taken
         return taken
+
+    def wrong_answers(self, checked: int) -> int:
+        """How many of the next answers differ from those of brute force, which was told the same until here."""
+        truth, out, live = BruteForce(self._nodes), self._out, self.live
+        for _, record in steps(self._told):
+            truth.add(*record)
+        wrong = 0
+        for boundary, record in islice(steps(self.take(checked)), checked):
+            for each in (truth, live):
+                each.advance(boundary)
+                each.add(*record)
+            wrong += answer(live, record[0], out) != truth.read(record[0], out)
+        return wrong
 
     def turn(self, records: int) -> float:
         """Seconds a record: its part of the move of the watermark, the record itself, all windows of its node."""
@@ -121,8 +121,8 @@ class Empty:
 def call_costs(ticks: list[Tick], turns: int) -> Findings:
     """What a call costs beside an empty one; the loop around it is taken off both."""
     records, out = [record for _, found in ticks for record in found], outlet()
-    counter = core("compiled").WindowedCounter(WINDOWS_S, LIVE_PANE_S, STREET.nodes)
-    counter.advance(ticks[-1][0])
+    ours = Core(STREET.nodes, "compiled")
+    ours.advance(ticks[-1][0])
 
     def loop() -> None:
         for _node, _pane, _ab, _ba in records:
@@ -142,8 +142,15 @@ def call_costs(ticks: list[Tick], turns: int) -> Findings:
 
     found, empty = {}, Empty()
     for goal, calls in (("call-add empty", adds), ("call-query-into empty", reads)):
-        times = alternate({"ours": partial(net, calls, counter), "empty": partial(net, calls, empty)}, CALL_TURNS * turns)
+        times = alternate({"ours": partial(net, calls, ours.counter), "empty": partial(net, calls, empty)}, CALL_TURNS * turns)
         found[goal] = compare(times, "ours", "empty")
+    truth = BruteForce(STREET.nodes)
+    truth.advance(ticks[-1][0])
+    for record in records:
+        truth.add(*record)
+    for node in range(STREET.nodes):
+        once = truth.read(node, out)
+        assert answer(ours, node, out) == [CALL_TURNS * turns * count for count in once], "every call has counted"
     return found
 
 
@@ -176,20 +183,31 @@ def measure(records: int, turns: int, no_compiler: Say | None) -> Findings:
     runners = {peer.name: Runner(peer, STREET.nodes, *(in_order if peer.is_in_order_only else late)) for peer in timed}
     shares = {peer.name: max(MIN_RECORDS, round(records * peer.share)) for peer in timed}
     times = alternate({name: partial(runner.turn, shares[name]) for name, runner in runners.items()}, turns)
+    single = _single_calls(runners["pure"], max(MIN_RECORDS, records // turns), turns)
+    _check_again(runners, answers)
     found = {f"live {peer.name}": Finding(why=no_compiler or answers.why.get(peer.name)) for peer in PEERS}
     found |= dict.fromkeys(("call-add empty", "call-query-into empty"), Finding(why=no_compiler))
     if not no_compiler:
-        for name in set(times) - {"ours", "pure"}:
+        for name in set(times) - {"ours", "pure"} - set(answers.why):
             found[f"live {name}"] = compare(times, name, "ours", answers.notes.get(name))
         found |= call_costs(runners["ours"].take(records), turns)
     found["pure deque"] = compare(times, "pure", "deque")
-    return found | _single_calls(runners["pure"], max(MIN_RECORDS, records // turns), turns)
+    return found | single
+
+
+def _check_again(runners: dict[str, Runner], answers: Answers) -> None:
+    """On the street that was timed."""
+    for name, runner in runners.items():
+        wrong = runner.wrong_answers(CHECKS_AGAIN)
+        assert not wrong or name not in ("ours", "pure"), "the core answers as brute force does, after all turns"
+        if wrong:
+            answers.why[name] = Say("bench.wrong", {"wrong": wrong, "checked": CHECKS_AGAIN})
 
 
 def _way(street: Street, turns: int, records: int) -> tuple[list[Tick], list[Tick]]:
     """A day of history, and what is left to walk: so many turns, each of whole ticks."""
     a_second = street.nodes * street.per_day / DAY_S
-    seconds = turns * (max(records, MIN_RECORDS) / a_second + 2 * LIVE_PANE_S + 2 / a_second)
+    seconds = CHECKS_AGAIN / a_second + turns * (max(records, MIN_RECORDS) / a_second + 2 * LIVE_PANE_S + 2 / a_second)
     return split(street.ticks(DAY_S + math.ceil(seconds)), DAY_S)
 
 
@@ -198,4 +216,4 @@ def _single_calls(pure: Runner, records: int, turns: int) -> Findings:
     with quiet():
         spans = [pure.single_us(records) for _ in range(turns)]
     said = {"median": rounded(median(median(both) for both, _ in spans)), "move": rounded(median(p99(moves) for _, moves in spans))}
-    return {"pure-p99-us": Finding(median(p99(both) for both, _ in spans), note=Say("bench.single", said))}
+    return {"pure-p99-us": spread([p99(both) for both, _ in spans], Say("bench.single", said))}

@@ -203,6 +203,9 @@ class Peer:
     share: float = 1.0
     history_s: int = DAY_S
 
+    def kept(self, history: list[Tick]) -> list[Tick]:
+        return [tick for tick in history if tick[0] > history[-1][0] - self.history_s]
+
 
 PEERS = (
     Peer("deque", Deques, is_in_order_only=True),
@@ -218,7 +221,7 @@ PURE = Peer("pure", partial(Core, form="pure"))
 def start(peer: Peer, nodes: int, history: list[Tick]) -> Live:
     """The contender with the history in it, and every node read once, so that nothing old is left to throw away."""
     live, out = peer.make(nodes), outlet()
-    kept = [tick for tick in history if tick[0] > history[-1][0] - peer.history_s]
+    kept = peer.kept(history)
     take_columns = getattr(live, "load", None)
     if take_columns is None:
         for boundary, records in kept:

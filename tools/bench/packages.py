@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.words import Say
 
-INSTALL = "python3 tools/go.py bench core"
+INSTALL = "python3 tools/go.py bench {bench}"
 
 
 def load(name: str) -> Any:
@@ -16,13 +16,13 @@ def load(name: str) -> Any:
     return import_module(name)
 
 
-def lack(names: tuple[str, ...]) -> Say | None:
-    """What to do about the packages that are missing, if any are."""
+def lack(names: tuple[str, ...], bench: str = "core") -> Say | None:
+    """What to do about the packages that are missing, if any are: the bench gets them."""
     for name in names:
         try:
             load(name)
         except ImportError:
-            return Say("bench.not-installed", {"package": name, "command": INSTALL})
+            return Say("bench.not-installed", {"package": name, "command": INSTALL.format(bench=bench)})
     return None
 
 

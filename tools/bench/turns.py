@@ -49,9 +49,20 @@ def alternate(contenders: Mapping[str, Callable[[], float]], turns: int) -> Time
     return times
 
 
+def ratios(times: Times, slower: str, faster: str) -> list[float]:
+    """How many times as long, in each turn: what else the machine does falls on a whole turn."""
+    return [a / b for a, b in zip(times[slower], times[faster], strict=True)]
+
+
 def ratio(times: Times, slower: str, faster: str) -> float:
-    """How many times as long: the median over the turns, since what else the machine does falls on a whole turn."""
-    return statistics.median(a / b for a, b in zip(times[slower], times[faster], strict=True))
+    """How many times as long: the median over the turns."""
+    return statistics.median(ratios(times, slower, faster))
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """Between which half of them lie: a quarter is below the first, a quarter above the other."""
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return first, third
 
 
 def median_us(times: Times, name: str) -> float:
@@ -74,14 +85,19 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures come from."""
+    """What the figures come from, and how busy it is at this moment."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": _compiler(),
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "load": load(),
     }
+
+
+def load() -> float | None:
+    """How many wanted a core in the last minute."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def _cpu() -> str:
