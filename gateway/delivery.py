@@ -4,9 +4,11 @@ Theory of operation
     What waits goes in batches of bounded lines and bytes. A batch is sent whole. STORED settles it. REFUSED and TOO_LARGE
     halve it and try again, down to the one line that is at fault; only where the server says that all of them lie beyond its
     retention they are refused together. A refused line goes to the dead letters and blocks nobody, but only if the server has
-    taken another one in the same attempt: who refuses everything is no database at work (a proxy, a wrong port), and
-    everything is held. RETRY and HOLD end the attempt: everything stays queued, and the pause grows. Every line is absolute
-    and keyed, so sending a half twice changes nothing.
+    taken another one in the same attempt, or takes again what it has taken before: who refuses everything is no database at
+    work (a proxy, a wrong port, a clock that is years ahead), and everything is held. What can wait without holding up others
+    is not halved to its last line: of a batch of which the server takes none, though it is at work, everything stays.
+    RETRY and HOLD end the attempt: everything stays queued, and the pause grows. Every line is absolute and keyed, so
+    sending a half twice changes nothing.
 
     A server that was away gets new data within 3 s of its return, however long it was away: while nobody answers, the next
     attempt comes after at most a second. An attempt that meets silence itself lasts 3 s and has knocked twice meanwhile.
@@ -29,15 +31,19 @@ MAX_BYTES = 256 * 1024
 Item = tuple[OutboxRef, bytes]
 Refusal = tuple[OutboxRef, str, str]  # reference, line, reason
 Send = Callable[[Sequence[bytes]], Awaitable[Answer]]
+Proof = Callable[[], Awaitable[bool]]
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of a batch. `stopped` is the answer that ended it early, None when every line found its place."""
+    """What became of a batch. `too_old` are those of the refused that lie beyond the server's retention. `stopped` is the answer
+    that ended it early, None when every line found its place; `unwanted` is why a server at work takes none of these lines."""
 
     stored: list[OutboxRef] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    too_old: set[OutboxRef] = field(default_factory=set)
     stopped: Answer | None = None
+    unwanted: str = ""
 
 
 def batches(items: Sequence[Item]) -> list[list[Item]]:
@@ -54,28 +60,38 @@ def batches(items: Sequence[Item]) -> list[list[Item]]:
     return found
 
 
-async def attempt(items: Sequence[Item], send: Send) -> Result:
-    """Sends the items, halving where the server objects to a line or to the size."""
+async def no_proof() -> bool:
+    """For who has nothing by which a server could prove itself."""
+    return False
+
+
+async def attempt(items: Sequence[Item], send: Send, is_at_work: Proof = no_proof, most_refused: int | None = None) -> Result:
+    """Sends the items, halving where the server objects to a line or to the size. Where it has taken none, `is_at_work` is asked
+    whether it is a database. `most_refused`: after so many lines in a row from the first one on, all are unwanted."""
     result = Result()
     parts = batches(items)[::-1]
-    while parts:
+    is_unwanted = False
+    while parts and not result.stopped and not is_unwanted:
         part = parts.pop()
         answer = await send([line for _, line in part])
         if answer.outcome is Outcome.STORED:
             result.stored += [ref for ref, _ in part]
-        elif answer.outcome in (Outcome.REFUSED, Outcome.TOO_LARGE):
-            if len(part) == 1 or answer.too_old >= len(part):
-                result.refused += [(ref, line.decode("utf-8", "replace"), answer.reason) for ref, line in part]
-            else:
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]  # the older half goes first
-        else:
+        elif answer.outcome not in (Outcome.REFUSED, Outcome.TOO_LARGE):
             result.stopped = answer
-            break
-    if result.refused and not result.stored:
-        reason = result.refused[0][2]
+        elif len(part) > 1 and answer.too_old < len(part):
+            middle = len(part) // 2
+            parts += [part[middle:], part[:middle]]  # the older half goes first
+        else:
+            result.refused += [(ref, line.decode("utf-8", "replace"), answer.reason) for ref, line in part]
+            result.too_old |= {ref for ref, _ in part if answer.too_old >= len(part)}
+            is_unwanted = not result.stored and len(result.refused) - len(result.too_old) == most_refused
+    if result.refused and not result.stored and (result.stopped or not await is_at_work()):
+        result.stopped = result.stopped or Answer(Outcome.HOLD, result.refused[0][2])
         result.refused.clear()
-        result.stopped = result.stopped or Answer(Outcome.HOLD, reason)
+        result.too_old.clear()
+    elif is_unwanted:
+        result.unwanted = result.refused[-1][2]
+        result.refused = [refusal for refusal in result.refused if refusal[0] in result.too_old]
     return result
 
 

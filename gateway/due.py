@@ -4,13 +4,13 @@ Theory of operation
     Of the ends of a window only those on its own grid are published (`WINDOWS`), so a minute that comes late changes at most 129
     results. What is due is kept as ranges of ends that are merged where they touch: however many minutes change, each end is sent
     once, and a long outage is one range. Whoever takes some gives them back or says that they are there; until then they count as
-    due.
+    due. A series of which something did not arrive comes after all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gateway.model import Series
@@ -44,6 +44,12 @@ class Ends:
     def each(self) -> Iterator[int]:
         return iter(range(self.first_s, self.last_s + 1, WINDOWS[self.window_s].every_s))
 
+    def after(self, moment_s: int) -> Ends | None:
+        """Those that are later than that; None where none is."""
+        every_s = WINDOWS[self.window_s].every_s
+        first_s = max(self.first_s, moment_s // every_s * every_s + every_s)
+        return replace(self, first_s=first_s) if first_s <= self.last_s else None
+
 
 class Due:
     """Ends that are `add`ed are due until they were taken and are `done`."""
@@ -51,6 +57,8 @@ class Due:
     def __init__(self) -> None:
         self._ranges: dict[tuple[Series, int], list[tuple[int, int]]] = {}
         self._taken: list[Ends] = []
+        self._turns: dict[Series, int] = {}  # of those of which something did not arrive: the lowest comes first
+        self._turn = 0
 
     def add(self, series: Series, window_s: int, first_s: int, last_s: int) -> None:
         """All ends of the window's grid from `first_s` to `last_s`."""
@@ -78,10 +86,13 @@ class Due:
         return self._take(found)
 
     def take_oldest(self, limit: int) -> list[Ends]:
-        """Of the series that has waited for longest, what is due within a day, at most `limit` ends."""
+        """Of the series whose turn it is, else that has waited for longest, what is due within a day, at most `limit` ends."""
+        if not self._ranges:
+            self._turns.clear()
         if not self._ranges or limit < 1:
             return []
-        series, oldest_s = min(((key[0], ranges[0][0]) for key, ranges in self._ranges.items()), key=lambda found: found[1])
+        waiting = [(self._turns.get(series, 0), ranges[0][0], series) for (series, _), ranges in self._ranges.items()]
+        _, oldest_s, series = min(waiting, key=lambda found: found[:2])
         found: list[Ends] = []
         for window_s, window in WINDOWS.items():
             for first_s, range_end_s in self._ranges.get((series, window_s), []):
@@ -109,14 +120,18 @@ class Due:
     def done(self, given_back: Iterable[tuple[Series, int, int]] = ()) -> None:
         """What was taken is there, but for these: (series, window, end)."""
         self._taken.clear()
+        self._turn += 1
         for series, window_s, end_s in given_back:
             self.add(series, window_s, end_s, end_s)
+            self._turns[series] = self._turn
 
     def give_back(self) -> None:
         """Nothing of what was taken is there."""
         taken, self._taken = self._taken, []
+        self._turn += 1
         for ends in taken:
             self.add(ends.series, ends.window_s, ends.first_s, ends.last_s)
+            self._turns[ends.series] = self._turn
 
     def oldest_s(self) -> int | None:
         """The oldest end that is due, None where none is."""

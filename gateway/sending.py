@@ -4,8 +4,10 @@ Theory of operation
     `wake` says that points may wait. Then points get a moment to find company, and batches go out until none is left. What a
     server's answer means is decided in `delivery`; here it is carried out: settled, buried, or kept with a pause. Work on the
     store and on the network is done in one worker thread each.
-    Rolling results fill what bins and facts leave of a batch: those that have just ended first; older ones, which are made anew of
-    the store's bins, only where nothing else waits.
+    Rolling results that have just ended fill what bins and facts leave of a batch. Older ones, which are made anew of the store's
+    bins, go alone, a day of one series at a time, where nothing else waits. A server that takes none of those proves that it is at
+    work with a point that it has taken before. What is too old for it is dropped then, and with it whatever is older still, of all
+    series; for any other reason the series waits (`unwanted`) while others go on, since bins are there to make it of again.
     Before points are sent it is noted that a server may take them, and noted again when it cannot have. Where nobody was
     reached, the next attempts are empty batches, which need no note: with one a second, notes alone would be 1.4 GB a day.
 """
@@ -20,7 +22,7 @@ import structlog
 
 from gateway import delivery, keeping, pipeline, rolled, schema
 from gateway.config import UplinkConfig
-from gateway.delivery import Backoff, BatchSize, Item
+from gateway.delivery import Backoff, BatchSize, Item, Refusal
 from gateway.due import Ends
 from gateway.errors import StoreError
 from gateway.model import Q_SIMULATED, OutboxRef, Point, Series
@@ -34,6 +36,8 @@ from gateway.uplink.base import Answer, Outcome, Uplink
 DISK_PAUSE_S = 5
 SAY_AGAIN_S = 300  # while the same trouble lasts
 FRESH_S = 600  # newer points go before a backlog
+UNWANTED = 16  # older results that are refused in a row from the first one on: then so are those behind them
+UNWANTED_S = 600  # until those of this series are tried again
 
 _log = structlog.get_logger("gateway")
 
@@ -59,8 +63,16 @@ class Sending:
         self._thread = ThreadPoolExecutor(1, "uplink")
         self._may_be_taken = False  # something of what was sent last, whatever was answered
         self._is_out_of_reach = False
-        self.trouble: Trouble | None = None
+        self._taken_before: OutboxRef | None = None  # of what was taken last, and is no result
+        self._refused_until_s = 0  # results that end until then the server has called too old
+        self._too_old = 0  # ends that were dropped for that, and not said yet
+        self._unwanted: dict[Series, Trouble] = {}
+        self._stopped: Trouble | None = None
         self._said_s = 0
+
+    @property
+    def trouble(self) -> Trouble | None:
+        return self._stopped or next(iter(self._unwanted.values()), None)
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -102,38 +114,87 @@ class Sending:
 
     async def _take_results(self, batch: _Batch) -> dict[OutboxRef, Rolled] | None:
         """Rolling results for what is left of a batch, rendered into it; None where none is due."""
-        room = self._size.points - batch.size
-        newest = self._windows.take_newest(room)
-        older = self._windows.take_older(room - len(newest)) if not batch.size else []
+        newest = self._windows.take_newest(self._size.points - batch.size)
+        older = self._take_older() if not batch.size and not newest else []
         if not newest and not older:
             return None
+        batch.older = older[0].series if older else None
+        wanted = [ends for taken in older if (ends := taken.after(self._refused_until_s)) is not None]
         try:
-            return await self._in_store(self._render_results, batch, newest, older)
+            results = await self._in_store(self._render_results, batch, newest, wanted)
         except BaseException:
             self._windows.give_back()
             raise
+        self._too_old += sum(map(len, older)) - sum(map(len, wanted))
+        return results
+
+    def _take_older(self) -> list[Ends]:
+        """What is due of a series that is not unwanted now."""
+        asked: set[Series] = set()
+        while (older := self._windows.take_older(self._size.points)) and self._is_unwanted(older[0].series):
+            self._windows.give_back()  # it is the turn of another one
+            if older[0].series in asked:
+                older = []
+                break
+            asked.add(older[0].series)
+        if not older:
+            if self._too_old:
+                _log.warning("older results dropped", ends=self._too_old, reason="beyond the server's retention")
+            self._refused_until_s = self._too_old = 0
+        if self._windows.is_published:
+            self._unwanted.clear()
+        return older
+
+    def _is_unwanted(self, series: Series) -> bool:
+        known = self._unwanted.get(series)
+        return known is not None and 0 < known.next_try_s - self._now_s() <= UNWANTED_S  # a clock may have been put back
 
     async def _deliver(self, batch: _Batch, results: dict[OutboxRef, Rolled]) -> Answer | None:
         """Sends a batch and carries out what the answer means; why it ended early, None where every line found its place."""
         if batch.withheld:
             await self._in_store(self._store.settle, batch.withheld, SUPPRESSED)
-        if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody
+        if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody or is too old
             self._windows.done()
             return None
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
-        result = await delivery.attempt(batch.items, self._send)
+        most_refused = UNWANTED if batch.older else None
+        result = await delivery.attempt(batch.items, self._send, self._is_at_work, most_refused)
         self._is_out_of_reach = result.stopped is not None and result.stopped.is_undelivered
         if not self._may_be_taken:
             await self._in_store(keeping.end_contact, self._store, self._now_s() if was_in_contact else 0)
-        await self._in_store(self._store.settle, [ref for ref in result.stored if ref not in results], SENT)
+        stored = [ref for ref in result.stored if ref not in results]
+        self._taken_before = max(stored, key=lambda ref: ref.time_s, default=self._taken_before)
+        await self._in_store(self._store.settle, stored, SENT)
         _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
-        for ref, line, reason in (*batch.unfit, *result.refused):
+        dropped = result.too_old & results.keys()
+        self._too_old += len(dropped)
+        self._refused_until_s = max([self._refused_until_s, *(ref.time_s for ref in dropped)])
+        refused = (*batch.unfit, *result.refused)
+        await self._bury([refusal for refusal in refused if refusal[0] not in dropped])
+        settled = {*result.stored, *(ref for ref, *_ in refused)}
+        self._windows.done(missing for ref, missing in results.items() if ref not in settled)
+        if batch.older and not result.stopped:
+            self._judge(batch.older, result.unwanted)
+        return result.stopped
+
+    async def _bury(self, refused: Sequence[Refusal]) -> None:
+        for ref, line, reason in refused:
             _log.error("point refused", line=line, reason=reason)
             await self._in_store(self._store.bury, ref, line, reason, self._now_s())
-        settled = {*result.stored, *(ref for ref, *_ in (*batch.unfit, *result.refused))}
-        self._windows.done(missing for ref, missing in results.items() if ref not in settled)
-        return result.stopped
+
+    def _judge(self, series: Series, reason: str) -> None:
+        """Whether the server, which is at work, does not want the older results of a series, and why."""
+        known = self._unwanted.pop(series, None)
+        if reason:
+            now_s = self._now_s()
+            self._unwanted[series] = Trouble(reason, known.since_s if known else now_s, now_s + UNWANTED_S)
+            _log.error("server takes no older results", site=series.site, node=series.node, reason=reason, next_try_s=UNWANTED_S)
+
+    async def _is_at_work(self) -> bool:
+        """Whether the server takes again what it has taken before, as it is now."""
+        point = await self._in_store(_point, self._store, self._taken_before) if self._taken_before else None
+        return point is not None and (await self._send([schema.render(point)])).outcome is Outcome.STORED
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
         try:
@@ -147,13 +208,13 @@ class Sending:
     def _pause_after(self, stopped: Answer | None) -> float:
         if stopped is None:
             self._backoff.succeeded()
-            self.trouble = None
+            self._stopped = None
             return -1.0
         pause_s = self._backoff.failed(stopped)
         now_s = self._now_s()
-        since_s = self.trouble.since_s if self.trouble else now_s
-        is_news = self.trouble is None or self.trouble.reason != stopped.reason or now_s - self._said_s >= SAY_AGAIN_S
-        self.trouble = Trouble(stopped.reason, since_s, now_s + round(pause_s), stopped.told)
+        since_s = self._stopped.since_s if self._stopped else now_s
+        is_news = self._stopped is None or self._stopped.reason != stopped.reason or now_s - self._said_s >= SAY_AGAIN_S
+        self._stopped = Trouble(stopped.reason, since_s, now_s + round(pause_s), stopped.told)
         if is_news:
             self._said_s = now_s
             level = "error" if stopped.outcome is Outcome.HOLD else "warning"
@@ -197,6 +258,7 @@ class _Batch:
     def __init__(self, simulated: set[str]) -> None:
         self.simulated = simulated  # nodes of which nothing leaves this machine
         self.items: list[Item] = []
+        self.older: Series | None = None  # whose older results these are, and nothing else
         self.withheld: list[OutboxRef] = []
         self.unfit: list[tuple[OutboxRef, str, str]] = []
 

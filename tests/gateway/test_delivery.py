@@ -216,6 +216,66 @@ def test_a_server_to_which_everything_is_too_old_may_have_a_wrong_clock_and_ever
     assert result.stopped.outcome is Outcome.HOLD
 
 
+# -- what a server at work refuses
+
+
+def told(items, send, *more) -> tuple[Result, int]:
+    """The result, and how often it was asked whether the server is at work, which it is."""
+    asked = []
+
+    async def is_at_work() -> bool:
+        asked.append(1)
+        return True
+
+    return asyncio.run(attempt(items, send, is_at_work, *more)), len(asked)
+
+
+def test_what_is_too_old_for_a_server_at_work_is_refused_in_one_request():
+    send, requests = forgetful(10**9)
+    result, asked = told(items(500), send)
+    assert (refused(result), result.stopped, requests, asked) == (list(range(500)), None, [500], 1)
+    assert {ref.id for ref in result.too_old} == set(range(500))
+
+
+def test_only_what_is_too_old_is_called_so():
+    bad = Server({7})
+    send, _ = forgetful(3)
+
+    async def both(lines) -> Answer:
+        answer = await send(lines)
+        return answer if answer.outcome is Outcome.REFUSED else await bad.send(lines)
+
+    result, asked = told(items(8), both)
+    assert (refused(result), sorted(ref.id for ref in result.too_old), asked) == ([0, 1, 2, 7], [0, 1, 2], 0)
+
+
+def test_lines_that_are_refused_by_a_server_at_work_wait_for_no_good_one():
+    result, asked = told(items(2), Server({0, 1}).send)
+    assert (refused(result), result.stopped, asked) == ([0, 1], None, 1)
+
+
+@given(st.integers(0, 40), st.integers(1, 20))
+def test_what_is_refused_from_the_first_line_on_is_unwanted_as_a_whole(bad, most):
+    server = Server(range(bad))
+    result, _ = told(items(40), server.send, most)
+    if bad < most:
+        assert (refused(result), len(stored(result)), result.unwanted) == (list(range(bad)), 40 - bad, "")
+    else:
+        assert (refused(result), stored(result), result.stopped, result.unwanted) == ([], [], None, "1 lines")
+        assert len(server.requests) <= 2 * most + 7
+
+
+def test_what_is_too_old_makes_nothing_unwanted():
+    send, _ = forgetful(32)
+    result, _ = told(items(64), send, 5)
+    assert (len(refused(result)), len(stored(result)), result.unwanted) == (32, 32, "")
+
+
+def test_who_breaks_off_after_a_refusal_is_not_asked_whether_he_is_at_work():
+    result, asked = told(items(8), Server(range(8), trouble=RETRY, after=4).send)
+    assert (result.stopped, refused(result), asked) == (RETRY, [], 0)
+
+
 # -- pauses
 
 RETRY = Answer(Outcome.RETRY, "busy", status=503)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.due import DAY_S, MAX_RANGES, WINDOWS, Due
+from gateway.due import DAY_S, MAX_RANGES, WINDOWS, Due, Ends
 from tests.gateway.parts import SERIES, T0
 from tests.gateway.test_pipeline import OTHER
 
@@ -92,6 +92,38 @@ def test_the_one_that_has_waited_for_longest_comes_first():
     due.add(SERIES, 60, T0 + 120, T0 + 180)
     due.add(OTHER, 60, T0 + 60, T0 + 60)
     assert each(due.take_oldest(9)) == [(OTHER, 60, T0 + 60)]
+
+
+def waiting_twice() -> Due:
+    due = Due()
+    due.add(SERIES, 60, T0 + 60, T0 + 180)
+    due.add(OTHER, 60, T0 + 120, T0 + 120)
+    return due
+
+
+def test_whose_results_did_not_arrive_comes_after_the_others():
+    due = waiting_twice()
+    assert each(due.take_oldest(9))[0] == (SERIES, 60, T0 + 60)
+    due.done([(SERIES, 60, T0 + 60)])
+    assert each(due.take_oldest(9)) == [(OTHER, 60, T0 + 120)]
+    due.give_back()
+    assert each(due.take_oldest(9)) == [(SERIES, 60, T0 + 60)], "and these after those"
+
+
+def test_when_nothing_is_due_any_more_all_turns_are_over():
+    due = waiting_twice()
+    due.take_oldest(9)
+    due.give_back()
+    all_of(due)
+    due.add(OTHER, 60, T0 + 120, T0 + 120)
+    due.add(SERIES, 60, T0 + 60, T0 + 60)
+    assert each(due.take_oldest(9)) == [(SERIES, 60, T0 + 60)]
+
+
+def test_ends_after_a_moment_lie_on_the_grid():
+    ends = Ends(SERIES, 3600, T0, T0 + 600)
+    assert [ends.after(T0 + ago) for ago in (-1, 0, 299)] == [ends, *[Ends(SERIES, 3600, T0 + 300, T0 + 600)] * 2]
+    assert ends.after(T0 + 600) is None
 
 
 def test_ranges_are_bounded_and_none_is_forgotten():

@@ -7,8 +7,9 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from schedules import NODE, at, run
+from schedules import NODE, at, laws, run
 
+from gateway.sending import Sending
 from tools.simulate import faults, schedule
 from tools.simulate.faults import FAULTS
 from tools.simulate.link import NOISE, garble
@@ -52,6 +53,29 @@ def test_the_power_may_go_at_any_byte_of_a_write(byte):
     outcome = run(at(1.9, "cut_in_write", byte))
     assert outcome.cuts == 1
     assert not outcome.violations
+
+
+def longer_than_it_keeps(rest_days: float):
+    """A server that keeps seven days has not heard of the last minutes when everything goes off, for that long."""
+    return run(
+        at(0, "server_keeps_days", 7), at(2, "server_away", 3 * MINUTE), at(3, "all_off", int(rest_days * 86_400_000)), minutes=6
+    )
+
+
+@pytest.mark.parametrize("rest_days", [6.5, 7.2, 7.9, 10, 30])
+def test_what_a_server_does_not_keep_holds_up_nothing_and_is_flagged(rest_days):
+    outcome = longer_than_it_keeps(rest_days)
+    assert outcome.faults["server_keeps_days"] == 1
+    assert (outcome.faults["answer_400"] > 0) is (rest_days > 7)
+    assert not outcome.violations
+
+
+def test_where_being_too_old_proved_nothing_older_results_would_wait_for_ever(monkeypatch):
+    async def no_proof(_self: Sending) -> bool:
+        return False
+
+    monkeypatch.setattr(Sending, "_is_at_work", no_proof)
+    assert "heals" in laws(longer_than_it_keeps(10))
 
 
 def test_a_small_flash_overflows_while_the_gateway_is_away_and_says_how_many_are_gone():

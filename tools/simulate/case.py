@@ -2,8 +2,8 @@
 
 Theory of operation
     Truth is what detectors reported (the node's book), in UTC seconds. Beside it stand the server's rows of that node, and what it
-    refused: a dead letter holds people that the server does not have. What is flagged in an hour may have been lost anywhere
-    between the minutes around it that are there, and before stretches of darkness.
+    refused: a dead letter holds people that the server does not have, or flags them. What is flagged in an hour may have been lost
+    anywhere between the minutes around it that are there, and before stretches of darkness.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.model import PERIOD_S, Q_TIME_HELD, Q_TIME_UNKNOWN, node_name
-from gateway.uplink.base import Row
+from gateway.uplink.base import Row, tags_of
 from tools.simulate.link import LATE_MS
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def cases_of(world: World) -> Iterator[Case]:
     tables: dict[str, dict[str, list[Row]]] = {}
     for measurement in ("passages", "losses", "gaps"):
         by_node = tables[measurement] = {}
-        for row in sorted(world.server.table(measurement), key=lambda row: row.time_s):
+        rows = world.server.table(measurement) + (_refused_flags(world) if measurement == "losses" else [])
+        for row in sorted(rows, key=lambda row: row.time_s):
             by_node.setdefault(row.tags["node"], []).append(row)
     buried = _buried(world, tables["passages"])
     late = any(stroke.fault in ("frame_late", "frame_reordered") for stroke in world.plan.strokes)
@@ -126,6 +127,14 @@ def cases_of(world: World) -> Iterator[Case]:
             forgets=world.forgets,
             is_store_lost=any(stroke.fault in STORE_FALLS for stroke in world.plan.strokes),
         )  # fmt: skip
+
+
+def _refused_flags(world: World) -> list[Row]:
+    """Losses of hours of which the server has none, since it refuses them: the newest of each, which is a dead letter."""
+    there = {(tags_of(row.tags), row.time_s) for row in world.server.table("losses")}
+    refused = sorted(world.server.refusals("losses"), key=lambda row: int_of(row, "rev"))
+    newest = {(tags_of(row.tags), row.time_s): row for row in refused}
+    return [row for place, row in newest.items() if place not in there]
 
 
 def _buried(world: World, bins: dict[str, list[Row]]) -> dict[str, dict[int, int]]:

@@ -21,6 +21,7 @@ Numbers = tuple[int, ...]
 SECOND_MS = 1000
 HOUR_MS = 60 * MINUTE_MS
 YEAR_MS = 365 * 24 * HOUR_MS
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,11 @@ def _server_restored(world: World, stroke: Stroke) -> bool:
     return world.server.lose_since(world.timeline.now_ms - stroke.numbers[0]) > 0
 
 
+def _server_keeps_days(world: World, stroke: Stroke) -> bool:
+    world.server.oldest_s = lambda: world.second(world.timeline.now_ms) - stroke.numbers[0] * DAY_S
+    return True
+
+
 def _clock(*steps_ms: int, weight: float = 1) -> Fault:
     def draw(rng: Random) -> Numbers:
         return rng.choice(steps_ms), *_lasting(30_000, 20 * MINUTE_MS)(rng)
@@ -267,12 +273,14 @@ FAULTS: dict[str, Fault] = {
     "server_slow": _server("slow", 3, 20, 90, weight=2),
     "server_killed": Fault(_lasting(1000, 10_000), _server_killed, ("lost_ms",), forgets=True),
     "server_wiped": Fault(lambda _rng: (), _server_wiped, forgets=True),
+    "server_keeps_days": Fault(lambda rng: (rng.choice((1, 7)),), _server_keeps_days, ("days",)),
     "server_restored": Fault(_lasting(60_000, 30 * MINUTE_MS), _server_restored, ("lost_ms",), forgets=True),
 }
 
 # Injected on demand, and not drawn among others: two boards under one number, of whose records nobody can tell whose they are; a
-# clock that is off by years, which makes a schedule twenty times as dear.
-NOT_DRAWN = {"twin_clone", "twin_other", "clock_years_off"}
+# clock that is off by years, which makes a schedule twenty times as dear; a server that keeps some days, which shows only where a
+# schedule rests for longer.
+NOT_DRAWN = {"twin_clone", "twin_other", "clock_years_off", "server_keeps_days"}
 
 
 def drawn() -> dict[str, float]:

@@ -167,7 +167,7 @@ def _give_up(real: Any, self: Any, stopped: Answer | None) -> float:
     return real(self, stopped)
 
 
-async def _refuse_all(items: Sequence[Item], send: Any) -> Result:
+async def _refuse_all(items: Sequence[Item], send: Any, *_more: Any) -> Result:
     answer = await send([line for _, line in items])
     if answer.outcome is Outcome.STORED:
         return Result(stored=[ref for ref, _ in items])

@@ -24,7 +24,7 @@ STATUSES = (200, 301, 302, 401, 403, 404, 408, 500, 502, 503)
 
 
 class Server:
-    """`mode` is what it does now, see `Uplink.send`; `argument` belongs to it."""
+    """`mode` is what it does now, see `Uplink.send`; `argument` belongs to it. It takes no row from before `oldest_s()`."""
 
     def __init__(self, faults: Counter[str]) -> None:
         self.rows: dict[Key, bytes] = {}
@@ -32,13 +32,13 @@ class Server:
         self.falls: list[tuple[bytes, int, int, int]] = []  # bins that were made smaller by a write: key, before, after
         self.mode = "good"
         self.argument = 0
+        self.oldest_s: Callable[[], int] = lambda: 0
         self.refused: set[bytes] = set()  # lines
         self._faults = faults
 
     def write(self, line: bytes, now_ms: int) -> None:
-        head, _, rest = line.partition(b" ")
-        fields, _, time = rest.rpartition(b" ")
-        key = head, int(time)
+        head, time_s, fields = _parts(line)
+        key = head, time_s
         before = self.rows.get(key)
         self.journal.append((now_ms, key, before))
         if before is not None and head.startswith(b"passages,"):
@@ -68,6 +68,11 @@ class Server:
         """Every row of a measurement, oldest first."""
         begin = measurement.encode() + b","
         return [_row(*key, fields) for key, fields in sorted(self.rows.items()) if key[0].startswith(begin)]
+
+    def refusals(self, measurement: str) -> list[Row]:
+        """Every line of a measurement that was refused for what it says."""
+        begin = measurement.encode() + b","
+        return [_row(*_parts(line)) for line in self.refused if line.startswith(begin)]
 
 
 class Uplink:
@@ -124,9 +129,14 @@ class Uplink:
         self._spend(LATENCY_MS)
 
     def _take(self, lines: Sequence[bytes]) -> Answer:
+        oldest_s = self._server.oldest_s()
+        too_old = [line for line in lines if _parts(line)[1] < oldest_s]
         for line in lines:
-            self._server.write(line, self._now_ms())
-        return http.classify(204)
+            if line not in too_old:
+                self._server.write(line, self._now_ms())
+        self._server.refused.update(too_old)
+        beyond = f"partial write: points beyond retention policy dropped={len(too_old)}"
+        return http.classify(400, beyond) if too_old else http.classify(204)
 
     def _small(self, lines: Sequence[bytes], most: int) -> Answer:
         return self._take(lines) if len(lines) <= most else http.classify(413, "too large")
@@ -136,9 +146,9 @@ class Uplink:
 
     def _picky(self, lines: Sequence[bytes], modulus: int) -> Answer:
         bad = [line for line in lines if _is_bad(line, modulus)]
-        self._take([line for line in lines if line not in bad])
+        answer = self._take([line for line in lines if line not in bad])
         self._server.refused.update(bad)
-        return http.classify(400, f"partial write: dropped={len(bad)}") if bad else http.classify(204)
+        return http.classify(400, f"partial write: dropped={len(bad)}") if bad else answer
 
     def _slow(self, lines: Sequence[bytes], seconds: int) -> Answer:
         self._spend(seconds * 1000)
@@ -174,6 +184,13 @@ def _is_bad(line: bytes, modulus: int) -> bool:
     # By what a line is of, so that it stays bad however it grows.
     head, _, rest = line.partition(b" ")
     return Random(head + rest.rpartition(b" ")[2]).randrange(modulus) == 0
+
+
+def _parts(line: bytes) -> tuple[bytes, int, bytes]:
+    """Measurement and tags as on the line, time, fields."""
+    head, _, rest = line.partition(b" ")
+    fields, _, time = rest.rpartition(b" ")
+    return head, int(time), fields
 
 
 def _row(head: bytes, time_s: int, fields: bytes) -> Row:
