@@ -50,9 +50,9 @@ def results(server: MemoryServer, since_s: int = 0, node: str = "") -> dict:
     }
 
 
-def street(server: MemoryServer, **settings) -> Office:
+def street(server: MemoryServer) -> Office:
     """Two nodes that were counting nine and one day ago, of which nothing was sent yet."""
-    office = Office(server=server, now_s=NOW_S, **settings)
+    office = Office(server=server, now_s=NOW_S)
     starts = [begin_s + 60 * n for begin_s in (T0, NOW_S - DAY_S) for n in range(20)]
     for node in (NODE, OTHER):
         office.store.commit([accept(seq, start, node=node) for seq, start in enumerate(starts, 1)], NOW_S)
