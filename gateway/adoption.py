@@ -36,7 +36,7 @@ ADOPTING = "adopting"  # note: 1 from the beginning to the end, in one and the s
 TOLD = "told_s"  # note: time of the newest status of the gateway
 FACTS = ("losses", "gaps", "ledger")
 _MADE_WHEN_SENT = Q_PARTIAL | Q_UNCALIBRATED
-_MOST = 2**32 - 2  # of what is counted: what no node can have told, and the windows do not hold
+_MOST = 2**31  # of what is counted: no node can have told more, and the windows hold twice as much
 _NOT_READ_BACK = {"coverage", "temperature_c", "humidity_pct", "schema", "period_s", "incarnation", "seq"}  # or not by all
 
 
@@ -75,7 +75,7 @@ def take(store: Store, measurement: str, rows: Iterable[Row], names: set[str], n
 
 def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> bool | None:
     """Streams begin where the adopted bins end, and losses are what both have told. Live totals of before prove nothing any more.
-    Whether there are streams, of which the session has to hear; None where it has to begin again: the store is a new one,
+    Whether there are bins or streams, of which the session has to hear; None where it has to begin again: the store is a new one,
     and may lack what was taken."""
     with store.transaction() as database:
         if not store.noted(ADOPTING):
@@ -102,13 +102,14 @@ def finish(store: Store, losses: Iterable[Row], names: set[str], now_s: int) -> 
         for name in {name for name, *_ in newest}:
             if store.missing_minutes(name):
                 store.put_note(UNSENT + name, 1)
-        if newest:  # nobody knows which results of these were published
+        has_bins = bool(store.read("SELECT 1 FROM bins LIMIT 1"))
+        if has_bins:  # nobody knows which results of these were published
             ((oldest_s,),) = store.read("SELECT min(start) FROM bins")
             store.lower_rolled(max(oldest_s, now_s - RING_S))
             store.put_note(UNROLLED, 1)
         store.put_note(ADOPTED, 1)
         store.put_note(ADOPTING, 0)
-    return bool(streams)
+    return has_bins or bool(streams)
 
 
 def _carry_on_silences(store: Store, now_s: int) -> None:
@@ -138,7 +139,8 @@ def _is_made_as_ours(measurement: str, row: Row) -> bool:
         counted = [numbers.get(name, 0) for name in ("count_ab", "count_ba", "rev", "incarnation", "seq", "untimed")]
         return is_bin and 0 <= min(counted) <= max(counted) <= _MOST and 0 <= _measured(row, "coverage") <= 1
     if measurement == "climate":
-        return numbers["n"] > 0 and abs(_measured(row, "temperature_c")) < 1000 and 0 <= _measured(row, "humidity_pct") <= 100
+        is_measured = abs(_measured(row, "temperature_c")) < 1000 and 0 <= _measured(row, "humidity_pct") <= 100
+        return is_measured and 0 < numbers["n"] <= _MOST
     return True
 
 

@@ -85,7 +85,8 @@ class Booking:
     async def advance(self, now_s: int) -> None:
         """Moves the windows."""
         if not self.windows.advance(now_s):
-            _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
+            if self.windows.has_leapt(now_s):
+                _log.error("the clock has leapt", now_s=now_s, action="windows are rebuilt from the store")
             await self.recall(with_windows=True)
 
     async def note_status(self, gateway: str, at_s: int, fields: dict[str, int | float | str]) -> None:
@@ -149,7 +150,7 @@ async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store:
     waiting = [oldest_s] if points else []
     minutes = await in_store(store.minutes_since, begin_s, end_s, (noted_s or min([begin_s, *waiting])) - pipeline.RING_S)
     rolled_s = noted_s or min([now_s, *waiting, *minutes.starts[:1]])
-    known_from_s = await in_store(keeping.known_from, store, now_s)
+    known_from_s = await in_store(keeping.known_from, store)
     windows.rebuild(now_s, minutes, min(max(rolled_s, known_from_s), now_s))
     if now_s >= EARLIEST_S:  # before, nothing can be said
         await in_store(store.note_rolled, windows.rolled_s)

@@ -27,6 +27,7 @@ from gateway.uplink.base import Answer, Outcome
 
 MAX_LINES = 5000
 MAX_BYTES = 256 * 1024
+PROBES = 16  # single lines, before all of a batch are taken for unwanted
 
 Item = tuple[OutboxRef, bytes]
 Refusal = tuple[OutboxRef, str, str]  # reference, line, reason
@@ -67,7 +68,8 @@ async def no_proof() -> bool:
 
 async def attempt(items: Sequence[Item], send: Send, is_at_work: Proof = no_proof, most_refused: int | None = None) -> Result:
     """Sends the items, halving where the server objects to a line or to the size. Where it has taken none, `is_at_work` is asked
-    whether it is a database. `most_refused`: after so many lines in a row from the first one on, all are unwanted."""
+    whether it is a database. `most_refused`: after so many lines in a row from the first one on, and a few of those
+    behind them, all are unwanted."""
     result = Result()
     parts = batches(items)[::-1]
     is_unwanted = False
@@ -85,6 +87,8 @@ async def attempt(items: Sequence[Item], send: Send, is_at_work: Proof = no_proo
             result.refused += [(ref, line.decode("utf-8", "replace"), answer.reason) for ref, line in part]
             result.too_old |= {ref for ref, _ in part if answer.too_old >= len(part)}
             is_unwanted = not result.stored and len(result.refused) - len(result.too_old) == most_refused
+            if is_unwanted and parts:
+                is_unwanted = not await _is_one_taken(parts, send, result)
     if result.refused and not result.stored and (result.stopped or not await is_at_work()):
         result.stopped = result.stopped or Answer(Outcome.HOLD, result.refused[0][2])
         result.refused.clear()
@@ -93,6 +97,19 @@ async def attempt(items: Sequence[Item], send: Send, is_at_work: Proof = no_proo
         result.unwanted = result.refused[-1][2]
         result.refused = [refusal for refusal in result.refused if refusal[0] in result.too_old]
     return result
+
+
+async def _is_one_taken(parts: Sequence[Sequence[Item]], send: Send, result: Result) -> bool:
+    """Whether the server takes one of what is left, tried with a few that are spread over all of it."""
+    items = [item for part in parts for item in part]
+    for _, line in items[:: -(-len(items) // PROBES)]:
+        answer = await send([line])
+        if answer.outcome is Outcome.STORED:  # it comes again with its part
+            return True
+        if answer.outcome not in (Outcome.REFUSED, Outcome.TOO_LARGE):
+            result.stopped = answer
+            return False
+    return False
 
 
 class BatchSize:

@@ -9,7 +9,7 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -77,21 +77,29 @@ class Due:
             merged[at - 1 : at + 1] = [(merged[at - 1][0], merged[at][1])]
         self._ranges[series, window_s] = merged
 
-    def take_at(self, end_s: int, limit: int) -> list[Ends]:
-        """Those that are due at this end, which is the newest, at most `limit`."""
+    def take_at(self, end_s: int, limit: int, known: Container[Series]) -> list[Ends]:
+        """Those that are due at this end, which is the newest, of series that are known, at most `limit`."""
         found: list[Ends] = []
         for (series, window_s), ranges in self._ranges.items():
-            if ranges[-1][1] == end_s and len(found) < limit:
+            if ranges[-1][1] == end_s and len(found) < limit and series in known:
                 found.append(Ends(series, window_s, end_s, end_s))
         return self._take(found)
 
-    def take_oldest(self, limit: int) -> list[Ends]:
-        """Of the series whose turn it is, else that has waited for longest, what is due within a day, at most `limit` ends."""
+    @property
+    def series(self) -> set[Series]:
+        """Those of which something is due and not taken."""
+        return {series for series, _ in self._ranges}
+
+    def take_oldest(self, limit: int, but: Container[Series] = ()) -> list[Ends]:
+        """Of the series whose turn it is, else that has waited for longest, what is due within a day, at most `limit` ends; of
+        those in `but`, nothing."""
         if not self._ranges:
             self._turns.clear()
-        if not self._ranges or limit < 1:
+        waiting = [
+            (self._turns.get(series, 0), ranges[0][0], series) for (series, _), ranges in self._ranges.items() if series not in but
+        ]
+        if not waiting or limit < 1:
             return []
-        waiting = [(self._turns.get(series, 0), ranges[0][0], series) for (series, _), ranges in self._ranges.items()]
         _, oldest_s, series = min(waiting, key=lambda found: found[:2])
         found: list[Ends] = []
         for window_s, window in WINDOWS.items():

@@ -58,7 +58,9 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
     """Drops what was settled long ago, and received records that are older than `received_s`."""
     settled_before = f"< ? AND state != {QUEUED}"
     with store.transaction() as database:
-        store.put_note(FORGOTTEN, max(store.noted(FORGOTTEN), now_s - KEEP_S))
+        newest = f"SELECT coalesce(max(start + period_s), 0) FROM bins WHERE start {settled_before}"
+        ((dropped_until_s,),) = store.read(newest, (now_s - KEEP_S,))
+        store.put_note(FORGOTTEN, max(store.noted(FORGOTTEN), dropped_until_s))
         # A node that comes back may go on in its newest minute.
         not_newest = "AND start NOT IN (SELECT last_bin FROM streams)"
         for table, moment, spared in (("bins", "start", not_newest), ("climate", "start", not_newest), ("facts", "time", "")):
@@ -71,10 +73,9 @@ def forget(store: Store, now_s: int, received_s: int = 0) -> None:
         database.execute("DELETE FROM received WHERE committed_s < ?", (now_s - received_s,))
 
 
-def known_from(store: Store, now_s: int) -> int:
-    """Since when all bins are there that ever were, but for those given up. A clock that is far ahead for a while alters nothing of
-    that, before something was forgotten by it."""
-    return min(store.noted(FORGOTTEN), now_s - KEEP_S)
+def known_from(store: Store) -> int:
+    """Since when all bins are there that ever were, but for those given up. What the clock says alters nothing of that."""
+    return store.noted(FORGOTTEN)
 
 
 def make_contact(store: Store) -> bool:

@@ -13,7 +13,7 @@ Theory of operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,10 +83,14 @@ class Pipeline:
                 last_s = min(newest_s + window_s, self._boundary_s - PERIOD_S)
                 self._due.add(series, window_s, since_s + PERIOD_S, last_s)
 
+    def has_leapt(self, now_s: int) -> bool:
+        """Whether the clock has, since it was told last: by more than a day ahead or more than a minute back."""
+        return bool(self._now_s) and not -PERIOD_S <= now_s - self._now_s <= CLOCK_STEP_S
+
     def advance(self, now_s: int) -> bool:
-        """Moves the windows to `now_s`. False if the clock has leapt, by more than a day ahead or more than a minute back, or had
-        been ahead: then nothing moves; say so, and `rebuild` from the store."""
-        if self._now_s and not -PERIOD_S <= now_s - self._now_s <= CLOCK_STEP_S:
+        """Moves the windows to `now_s`. False if the clock has leapt, or minutes begin that were told while it was ahead and not
+        kept: then nothing moves; `rebuild` from the store."""
+        if self.has_leapt(now_s):
             return False
         if self._next_s is not None and now_s >= self._next_s:
             return False
@@ -137,16 +141,19 @@ class Pipeline:
 
     def take_newest(self, limit: int) -> list[Rolled]:
         """At most so many results that have just ended."""
-        return [self._rolled(ends) for ends in self._due.take_at(self._boundary_s, limit)]
+        return [self._rolled(ends) for ends in self._due.take_at(self._boundary_s, limit, self._rows)]
 
-    def take_older(self, limit: int) -> list[Ends]:
-        """Of one series at most so many results that have to be made anew of its bins, which is what `rolled` does."""
-        return self._due.take_oldest(limit)
+    def take_older(self, limit: int, but: Container[Series] = ()) -> list[Ends]:
+        """Of one series, but not of some, at most so many results that have to be made anew of its bins, which `rolled` does."""
+        return self._due.take_oldest(limit, but)
+
+    def series_due(self) -> set[Series]:
+        """Those of which results are due."""
+        return self._due.series
 
     def done(self, missing: Iterable[Rolled] = ()) -> None:
-        """What was taken has been published, but for these, where they still are of a series: the store may be another one."""
-        known = (result for result in missing if result.series in self._rows)
-        self._due.done((result.series, result.window_s, result.end_s) for result in known)
+        """What was taken has been published, but for these."""
+        self._due.done((result.series, result.window_s, result.end_s) for result in missing)
 
     def give_back(self) -> None:
         """Nothing of what was taken has been published."""

@@ -15,7 +15,7 @@ Theory of operation
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -125,29 +125,22 @@ class Sending:
         except BaseException:
             self._windows.give_back()
             raise
-        self._too_old += sum(map(len, older)) - sum(map(len, wanted))
+        batch.too_old = sum(map(len, older)) - sum(map(len, wanted))
         return results
 
     def _take_older(self) -> list[Ends]:
         """What is due of a series that is not unwanted now."""
-        asked: set[Series] = set()
-        while (older := self._windows.take_older(self._size.points)) and self._is_unwanted(older[0].series):
-            self._windows.give_back()  # it is the turn of another one
-            if older[0].series in asked:
-                older = []
-                break
-            asked.add(older[0].series)
+        if self._unwanted:
+            due = self._windows.series_due()
+            self._unwanted = {series: trouble for series, trouble in self._unwanted.items() if series in due}
+        now_s = self._now_s()  # a clock may have been put back
+        unwanted = {series for series, trouble in self._unwanted.items() if 0 < trouble.next_try_s - now_s <= UNWANTED_S}
+        older = self._windows.take_older(self._size.points, unwanted)
         if not older:
             if self._too_old:
                 _log.warning("older results dropped", ends=self._too_old, reason="beyond the server's retention")
             self._refused_until_s = self._too_old = 0
-        if self._windows.is_published:
-            self._unwanted.clear()
         return older
-
-    def _is_unwanted(self, series: Series) -> bool:
-        known = self._unwanted.get(series)
-        return known is not None and 0 < known.next_try_s - self._now_s() <= UNWANTED_S  # a clock may have been put back
 
     async def _deliver(self, batch: _Batch, results: dict[OutboxRef, Rolled]) -> Answer | None:
         """Sends a batch and carries out what the answer means; why it ended early, None where every line found its place."""
@@ -155,6 +148,7 @@ class Sending:
             await self._in_store(self._store.settle, batch.withheld, SUPPRESSED)
         if not batch.items and not batch.unfit:  # nothing of it may leave, or what was due holds nobody or is too old
             self._windows.done()
+            self._too_old += batch.too_old
             return None
         was_in_contact = await self._in_store(keeping.make_contact, self._store)
         self._may_be_taken = False
@@ -168,7 +162,7 @@ class Sending:
         await self._in_store(self._store.settle, stored, SENT)
         _log.debug("points sent", stored=len(result.stored), refused=len(result.refused))
         dropped = result.too_old & results.keys()
-        self._too_old += len(dropped)
+        self._too_old += batch.too_old + len(dropped)
         self._refused_until_s = max([self._refused_until_s, *(ref.time_s for ref in dropped)])
         refused = (*batch.unfit, *result.refused)
         await self._bury([refusal for refusal in refused if refusal[0] not in dropped])
@@ -193,8 +187,10 @@ class Sending:
 
     async def _is_at_work(self) -> bool:
         """Whether the server takes again what it has taken before, as it is now."""
-        point = await self._in_store(_point, self._store, self._taken_before) if self._taken_before else None
-        return point is not None and (await self._send([schema.render(point)])).outcome is Outcome.STORED
+        if self._taken_before is None:
+            return False
+        proof = await self._in_store(self._rendered, [self._taken_before])
+        return bool(proof.items) and (await self._send([line for _, line in proof.items])).outcome is Outcome.STORED
 
     async def _send(self, lines: Sequence[bytes]) -> Answer:
         try:
@@ -223,8 +219,11 @@ class Sending:
 
     def _next_batch(self, fresh_s: int) -> _Batch:
         # In the store's thread, with no commit between: bins as they are at the moment of sending, behind all flagged so far.
+        return self._rendered(self._store.waiting(self._size.points, fresh_s))
+
+    def _rendered(self, refs: Iterable[OutboxRef]) -> _Batch:
         batch = _Batch(set() if self._uplink.is_local else self._store.simulated_nodes())
-        for ref in self._store.waiting(self._size.points, fresh_s):
+        for ref in refs:
             point = None if ref.tags.get("node") in batch.simulated else _point(self._store, ref)
             if point is None or (not self._uplink.is_local and _is_simulated(point)):
                 batch.withheld.append(ref)
@@ -237,7 +236,7 @@ class Sending:
         found = list(newest)
         if older:
             bins = self._store.count_bins_of(older[0].series, *rolled.span_of(older))
-            found += rolled.made_of(older, bins, keeping.known_from(self._store, self._now_s()))
+            found += rolled.made_of(older, bins, keeping.known_from(self._store))
         results: dict[OutboxRef, Rolled] = {}
         for result in found:
             if result.series.node not in batch.simulated and (result.covered_s or result.ab + result.ba):
@@ -259,6 +258,7 @@ class _Batch:
         self.simulated = simulated  # nodes of which nothing leaves this machine
         self.items: list[Item] = []
         self.older: Series | None = None  # whose older results these are, and nothing else
+        self.too_old = 0  # of these, results that were not made since the server has called such ones too old
         self.withheld: list[OutboxRef] = []
         self.unfit: list[tuple[OutboxRef, str, str]] = []
 

@@ -51,8 +51,7 @@ def audit(settings: Config) -> int:
             ownership.release()
     still = last["missing"] + last["lasting"] + (last["waiting"] if first["missing"] else 0)
     result = {**first, "repaired": not (still or last["unread"]), "missing_after": still}
-    if last["unread"]:
-        result |= {"unread": last["unread"]["en"], "exit_code": last["exit_code"]}
+    result |= {"unread": last["unread"] and last["unread"]["en"], "exit_code": last["exit_code"]}
     show(result, "\n".join(_lines(first, last, still)))
     if last["unread"]:
         return last["exit_code"]

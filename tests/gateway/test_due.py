@@ -49,6 +49,15 @@ def test_what_is_added_is_due_and_each_end_once(added):
 takes = st.tuples(st.sampled_from(["newest", "oldest", "back", "lost"]), st.integers(1, 7))
 
 
+def test_what_is_not_wanted_of_some_series_is_not_taken():
+    due = Due()
+    due.add(SERIES, 60, T0, T0)
+    due.add(OTHER, 60, T0 + 60, T0 + 60)
+    assert due.take_at(T0 + 60, 9, {SERIES}) == []
+    assert each(due.take_oldest(9, {SERIES})) == [(OTHER, 60, T0 + 60)]
+    assert (due.take_oldest(9, {SERIES}), due.series) == ([], {SERIES})
+
+
 @given(st.lists(spans, max_size=6), st.lists(takes, max_size=12))
 def test_taken_in_whatever_steps_nothing_is_lost(added, steps):
     due = Due()
@@ -57,7 +66,7 @@ def test_taken_in_whatever_steps_nothing_is_lost(added, steps):
     waiting: set[Place] = set().union(*(ends_of(*span) for span in added))
     for step, limit in steps:
         newest_s = max((end_s for *_, end_s in waiting), default=T0)
-        taken = each(due.take_at(newest_s, limit) if step == "newest" else due.take_oldest(limit))
+        taken = each(due.take_at(newest_s, limit, {SERIES, OTHER}) if step == "newest" else due.take_oldest(limit))
         assert len(taken) <= limit
         assert set(taken) <= waiting
         assert step != "newest" or all(end_s == newest_s for *_, end_s in taken)

@@ -102,14 +102,15 @@ def rows(goals: tuple[Goal, ...], found: Findings) -> list[dict[str, Any]]:
     result = []
     for goal in goals:
         finding = found[goal.key]
-        figure, half = finding.figure, finding.quartiles
+        half = finding.quartiles
+        figure = None if finding.figure is None else rounded(finding.figure)  # what is shown is what is judged
         result.append(
             {
                 "goal": goal.key,
                 "least": goal.least,
                 "most": goal.most,
                 "unit": goal.unit,
-                "figure": None if figure is None else rounded(figure),
+                "figure": figure,
                 "quartiles": None if half is None else [rounded(value) for value in half],
                 "met": goal.is_met(figure),
                 "why": finding.why,
