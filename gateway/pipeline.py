@@ -94,10 +94,11 @@ class Pipeline:
             return False
         if self._next_s is not None and now_s >= self._next_s:
             return False
-        self._now_s = max(self._now_s, now_s)
+        before_s, self._now_s = self._boundary_s, max(self._now_s, now_s)
         self._counter.advance(now_s)
         self._revisions.advance(now_s)
-        for row, series in enumerate(self._series):
+        # What has been told of the minute that is still open is in no window yet: none is given up before that has closed.
+        for row, series in enumerate(self._series if self._boundary_s > before_s else []):
             self._end(series, self._told_s[row] + PERIOD_S, self._boundary_s - PERIOD_S)
             if self._held[row]:
                 self._revisions.query_into(row, self._sums)

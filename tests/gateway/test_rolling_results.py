@@ -288,3 +288,16 @@ def test_how_far_results_were_published_stays_behind_what_is_due():
     street.windows.give_back()
     street.publish_all()
     assert street.windows.rolled_s == street.now_s - 60
+
+
+def test_a_minute_that_is_told_while_it_is_open_is_published_however_often_the_clock_is_looked_at():
+    street = Street()
+    street.now_s += 30
+    street.change(bin_(T0, 7))
+    for second in (10, 20):
+        assert street.windows.advance(street.now_s + second)
+    street.now_s = T0
+    street.tick(3)
+    street.publish_all()
+    assert street.server[SERIES, 60, T0 + 60].ab == 7
+    street.check()

@@ -3,7 +3,8 @@ revisions of these minutes; none is missing, and none is there of a window that 
 
 Added up minute by minute, without the counter. A result that the server has refused may be missing or be as it was before, and
 so may those that it does not keep any more. Where it has forgotten something, nobody can say what it has. Where a store is lost
-it is not said of more than a day, since the note of how far results were published is lost as well; nor where the server refuses
+it is not said of more than a day, since the note of how far results were published is lost as well; nor of results that are made
+of minutes which only the server still knows; nor where the server refuses
 lines: a minute that it refused is lost with the store, and its results are not.
 """
 
@@ -39,7 +40,8 @@ def wrong_results(world: World) -> Iterator[tuple[str, dict[str, object]]]:
         return
     spans_days = any(stroke.fault in DAYS and abs(stroke.numbers[0]) > DAY_MS for stroke in strokes)
     is_refused = any(stroke.fault in REFUSES for stroke in strokes)
-    if (spans_days or is_refused) and any(stroke.fault in STORE_FALLS for stroke in strokes):
+    has_fallen = any(stroke.fault in STORE_FALLS for stroke in strokes)
+    if (spans_days or is_refused) and has_fallen:
         return
     newest_s = world.gateway.clock() // 1000 // PERIOD_S * PERIOD_S - PERIOD_S
     there = {_place(row): _found(row) for row in world.server.table("passages_rolling") if row.time_s <= newest_s}
@@ -49,8 +51,8 @@ def wrong_results(world: World) -> Iterator[tuple[str, dict[str, object]]]:
     for place in sorted({*there, *expected} - pardoned, key=lambda place: place[2]):
         found, sums = there.get(place), expected.get(place)
         series, window_s, end_s = place
-        is_kept = found is not None or end_s >= world.server.oldest_s()
-        if found != sums and is_kept and place[:2] not in said:
+        is_judged = not has_fallen if sums is None else found is not None or end_s >= world.server.oldest_s()
+        if found != sums and is_judged and place[:2] not in said:
             said.add(place[:2])
             yield series.node, {"window": WINDOWS[window_s].tag, "end": end_s, "stored": found, "expected": sums}
 
