@@ -136,8 +136,9 @@ def _is_made_as_ours(measurement: str, row: Row) -> bool:
     if measurement == "passages":
         period_s = numbers.get("period_s", PERIOD_S)
         is_bin = period_s in (PERIOD_S, QUARTER_S) and row.time_s % period_s == 0
-        counted = [numbers.get(name, 0) for name in ("count_ab", "count_ba", "rev", "incarnation", "seq", "untimed")]
-        return is_bin and 0 <= min(counted) <= max(counted) <= _MOST and 0 <= _measured(row, "coverage") <= 1
+        counted = [numbers.get(name, 0) for name in ("count_ab", "count_ba", "rev", "seq", "untimed")]
+        is_counted = 0 <= min(counted) <= max(counted) <= _MOST and 0 <= numbers.get("incarnation", 0) < 2**32
+        return is_bin and is_counted and 0 <= _measured(row, "coverage") <= 1
     if measurement == "climate":
         is_measured = abs(_measured(row, "temperature_c")) < 1000 and 0 <= _measured(row, "humidity_pct") <= 100
         return is_measured and 0 < numbers["n"] <= _MOST

@@ -301,14 +301,20 @@ def test_nothing_is_noted_of_results_between_a_change_of_the_books_and_the_windo
     play(tmp_path, scenario)
 
 
-ODD = {"rev": (-5, 2**32 - 2, 2**32, 2**63), "count_ab": (-1, 2**33, float(2**40)), "seq": (2**70,), "revised_at": (2**63,)}
+ODD = {
+    "rev": (-5, 2**32 - 2, 2**32, 2**63),
+    "count_ab": (-1, 2**33, float(2**40)),
+    "seq": (2**70,),
+    "incarnation": (-1, 2**32),
+    "revised_at": (2**63,),
+}
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ODD.items() for value in values])
 def test_a_row_with_a_number_that_no_bin_has_is_not_adopted(tmp_path, name, value):
     fields = {
         "count": 3, "count_ab": 3, "count_ba": 0, "period_s": 60, "coverage": 1.0, "q": 64, "rev": 0, "revised_at": T0, "schema": 1,
-        "incarnation": LOG, "seq": 9,
+        "incarnation": 2**32 - 1, "seq": 9,
     }  # fmt: skip
 
     async def scenario(desk: Desk) -> None:
