@@ -197,31 +197,28 @@ def test_a_minute_older_than_every_window_changes_the_results_of_its_time():
     street.check()
 
 
-def test_a_minute_that_has_not_begun_waits_for_its_time():
+def street_after(start_s: int, minutes: int) -> Street:
+    """A single minute was told, so many have passed, and all that is due is there."""
     street = Street()
-    street.change(bin_(T0 + 60, 7))
-    street.tick(3)
+    street.change(bin_(start_s, 7))
+    street.tick(minutes)
     street.publish_all()
-    assert street.server[SERIES, 60, T0 + 120].ab == 7
     street.check()
+    return street
+
+
+def test_a_minute_that_has_not_begun_waits_for_its_time():
+    assert street_after(T0 + 60, 3).server[SERIES, 60, T0 + 120].ab == 7
 
 
 def test_of_a_silent_node_results_go_on_until_nothing_is_left_in_them():
-    street = Street()
-    street.change(bin_(T0 - 60, 7))
-    street.tick(7)
-    street.publish_all()
+    street = street_after(T0 - 60, 7)
     assert [street.server[SERIES, 300, T0 + 60 * n].covered_s for n in range(5)] == [60] * 5
     assert (SERIES, 300, T0 + 360) not in street.server
-    street.check()
 
 
 def test_of_a_node_that_is_gone_nothing_is_due_any_more_and_of_one_that_comes_back_everything():
-    street = Street()
-    street.change(bin_(T0 - 60, 7))
-    street.tick(1441)
-    street.publish_all()
-    street.check()
+    street = street_after(T0 - 60, 1441)
     street.tick(3)
     assert street.windows.is_published
     street.change(bin_(street.now_s - 60, 3))

@@ -74,8 +74,7 @@ def close(
         dead_letters = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
         fingerprint = _fingerprint(db)
     counted = _counted(posts)
-    from_s = start_ms // 1000 - 3600
-    held = _on_server(server, from_s, start_ms // 1000 + duration_ms // 1000 + GAPS_AND_LOSSES_S)
+    held = _on_server(server, start_ms // 1000 - 3600, (start_ms + duration_ms) // 1000 + GAPS_AND_LOSSES_S)
     stored, flagged = held.stored, held.flagged
     # What only the live totals know was counted too, though no record holds it.
     missing = (expected - stored).total() + sum(counted.values()) - expected.total()
@@ -84,7 +83,7 @@ def close(
     error = (sum(counted.values()) - people) / people if people else 0.0
     floor = floor_for(people / (duration_ms / 3_600_000) / len(posts))
     complaints = _complaints(lost, duplicated, flagged, people, held.rolling)
-    closed = not complaints
+    is_closed = not complaints
     if abs(error) > floor:
         complaints.append(Say("demo.complaint-error", {"error": error * 100, "floor": floor * 100}))
     return {
@@ -100,7 +99,7 @@ def close(
         "error": round(error, 4),
         "error_floor": floor,
         "run": fingerprint,
-        "closed": closed,
+        "closed": is_closed,
         "ok": not complaints,
         "complaints": complaints,
     }
