@@ -108,6 +108,19 @@ def test_after_an_outage_longer_than_the_retention_every_result_within_it_arrive
     assert dropped[0] >= len(results(everything)) - len(results(server))
 
 
+def test_what_is_too_old_is_counted_also_where_it_was_due_beside_younger_results(said):
+    office = settled(MemoryServer())
+    windows = office.sending._windows
+    while windows.take_older(5000):
+        windows.done()
+    windows.renew(Series("bahnhof", NAME, "radar"), T0 + 60)  # of the windows up to 15 minutes
+    windows.renew(Series("bahnhof", NAME, "radar"), T0 + 600)
+    office.sending._refused_until_s = T0 + 300
+    said.clear()
+    office.send()
+    assert [data["ends"] for event, data in said if event == "older results dropped"] == [3]
+
+
 def test_what_is_too_old_of_one_series_is_not_even_made_of_the_others():
     server = Keeper()
     street(server).send()
@@ -161,6 +174,21 @@ def test_of_a_series_that_a_server_at_work_does_not_want_nothing_is_lost_and_oth
     office.now_s += UNWANTED_S
     office.send()
     assert results(server) == older
+    assert office.sending.trouble is None
+
+
+def test_a_series_of_which_nothing_is_due_any_more_is_no_trouble():
+    server = MemoryServer()
+    office = settled(server)
+    server.refuses = lambda line: line.startswith(b"passages_rolling") and NAME.encode() in line
+    office.send()
+    assert office.sending.trouble is not None
+    windows = office.sending._windows
+    asyncio.run(rebuild_windows(windows, office.store, NOW_S, in_store))
+    while windows.take_older(5000):
+        windows.done()
+    windows.revise(Series("bahnhof", node_name(OTHER), "radar"), T0, T0 + 60)
+    office.send()
     assert office.sending.trouble is None
 
 
