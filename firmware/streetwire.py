@@ -8,6 +8,10 @@
 #   record    one minute of one node. Its 28-byte body is the same on the wire and on flash; flash adds a CRC-32: 32 bytes.
 #   objects   a list of (id, value) for everything that is not a count; ids and layout are BTHome v2's, so the same bytes go
 #             into an advert. A new quantity is one row in QUANTITIES.
+#   advert    what a node without a cable broadcasts: BTHome v2, encrypted, 31 bytes at most. Totals modulo 2**16 and a tag that
+#             tells its boot from any other; the counter of the encryption rises for ever.
+#   session   on a connection without a cable both sides prove that they hold the node's key: challenge, answer, proof. From then
+#             on every payload ends with a number that rises and a MAC under a key of this session alone: it is sealed.
 #
 # Rules of this file
 #   - It imports only struct and binascii; ciphers and MACs are passed in. It knows no port, clock or file.
@@ -26,12 +30,18 @@ ACK = 4  # gateway -> node: everything up to this sequence number is committed
 TIME = 5  # gateway -> node: UTC now
 COMMAND = 6  # gateway -> node: do something small
 LOG = 7  # node -> gateway: one line for the technician
+CHALLENGE = 8  # gateway -> node, on the air: prove that you hold your key
+ANSWER = 9  # node -> gateway: the proof, and what is asked back
+PROOF = 10  # gateway -> node: it holds the key as well
 
 SAY_HELLO = 1  # verbs of COMMAND
 RESEND_FROM = 2  # argument: the first sequence number wanted again
 
 MAX_PAYLOAD = 240
-MAX_FRAME = MAX_PAYLOAD + 4 + 2  # CRC-32, and COBS adds one byte per 254 begun
+MAC_SIZE = 8
+SEAL_SIZE = 4 + MAC_SIZE  # behind a payload on the air: its number, its MAC
+NONCE_SIZE = 16
+MAX_FRAME = MAX_PAYLOAD + SEAL_SIZE + 4 + 2  # CRC-32, and COBS adds one byte per 254 begun
 MAX_TEXT = 160
 MAX_NAME = 32
 
@@ -56,6 +66,7 @@ QUANTITIES = (
     (0x02, "temperature_c", "h", 100, "degC"),
     (0x03, "humidity_pct", "H", 100, "%"),
     (0x0C, "battery_v", "H", 1000, "V"),
+    (0x2E, "humidity_whole_pct", "B", 1, "%"),
     (0x3D, "count16", "H", 1, "persons"),
     (0x3E, "count", "I", 1, "persons"),
     (0xC0, "heap_free_b", "I", 1, "B"),
@@ -63,9 +74,25 @@ QUANTITIES = (
     (0xC2, "resets", "H", 1, ""),
     (0xC3, "sensor_faults", "H", 1, ""),
     (0xC4, "covered_s", "B", 1, "s"),
+    (0xC5, "health", "H", 1, ""),
+    (0xC6, "probe_c", "h", 100, "degC"),
 )
 _ROW_OF_ID = {row[0]: row for row in QUANTITIES}
 ID_OF = {row[1]: row[0] for row in QUANTITIES}
+
+# What "health" consists of, the lowest bit first. 0: nothing is wrong.
+HEALTH_BITS = (
+    "counter_silent",  # what counts does not report, or too seldom
+    "counter_garbled",  # more bytes of it are refused than taken
+    "saturated",
+    "blocked",
+    "climate_silent",
+    "climate_implausible",
+    "supply_low",
+    "log_failed",  # the last record could not be written to flash
+    "brown_out",  # the supply broke down before this start, where the board can tell
+)
+HEALTH = {name: 1 << bit for bit, name in enumerate(HEALTH_BITS)}
 
 _HEAD = "<BII"
 _HEAD_SIZE = 9
@@ -74,6 +101,7 @@ BODY_SIZE = 28
 FLASH_SIZE = 32
 _HELLO = "<HIIIB"
 _LIVE = "<HIII"
+_ANSWER = "<16sI8s"
 
 
 class WireError(ValueError):
@@ -286,6 +314,45 @@ class Log(Message):
         return struct.pack("<BI", self.level, self.uptime_s) + _cut(self.text, MAX_TEXT)
 
 
+class Challenge(Message):
+    """`nonce` are NONCE_SIZE bytes that were never used before. The incarnation is not known yet: 0."""
+
+    kind = CHALLENGE
+
+    def __init__(self, node, incarnation, nonce):
+        super().__init__(node, incarnation)
+        self.nonce = nonce
+
+    def _tail(self) -> bytes:
+        return bytes(self.nonce)
+
+
+class Answer(Message):
+    """`counter` is the one that the node's next advert will have at least, `mac` proves the session's key: see session_text."""
+
+    kind = ANSWER
+
+    def __init__(self, node, incarnation, nonce, counter, mac):
+        super().__init__(node, incarnation)
+        self.nonce = nonce
+        self.counter = counter
+        self.mac = mac
+
+    def _tail(self) -> bytes:
+        return struct.pack(_ANSWER, bytes(self.nonce), self.counter, bytes(self.mac))
+
+
+class Proof(Message):
+    kind = PROOF
+
+    def __init__(self, node, incarnation, mac):
+        super().__init__(node, incarnation)
+        self.mac = mac
+
+    def _tail(self) -> bytes:
+        return bytes(self.mac)
+
+
 def decode(payload):
     """Any bytes -> the message they are, or WireError."""
     payload = bytes(payload)
@@ -300,7 +367,7 @@ def decode(payload):
         raise WireError("node", node, "a 24-bit number")
     read_tail = _READERS.get(head & 15)
     if read_tail is None:
-        raise WireError("kind", head & 15, "1 to 7")
+        raise WireError("kind", head & 15, "1 to 10")
     try:
         return read_tail(node, incarnation, payload[_HEAD_SIZE:])
     except WireError:
@@ -359,6 +426,9 @@ _READERS = {
     TIME: lambda node, incarnation, tail: Time(node, incarnation, *_fixed("<Q", tail)),
     COMMAND: lambda node, incarnation, tail: Command(node, incarnation, *_fixed("<BI", tail)),
     LOG: _read_log,
+    CHALLENGE: lambda node, incarnation, tail: Challenge(node, incarnation, *_fixed("<16s", tail)),
+    ANSWER: lambda node, incarnation, tail: Answer(node, incarnation, *_fixed(_ANSWER, tail)),
+    PROOF: lambda node, incarnation, tail: Proof(node, incarnation, *_fixed("<8s", tail)),
 }
 
 
@@ -412,6 +482,140 @@ def decode_objects(raw):
         objects.append((raw[at], struct.unpack_from(form, raw, at + 1)[0]))
         at += 1 + struct.calcsize(form)
     return objects
+
+
+# -- adverts: BTHome v2 (bthome.io/format, bthome.io/encryption)
+
+BTHOME_UUID = 0xFCD2
+MAX_ADVERT = 31  # of a legacy advert
+ADVERT_TOTAL_MASK = 0xFFFF
+_BTHOME = b"\xd2\xfc\x41"  # the UUID as sent; version 2, at regular intervals, encrypted
+_FLAGS = b"\x02\x01\x06"  # generally discoverable, low energy only: receivers expect it of whom they may connect to
+_SERVICE_DATA = 0x16
+_RAW = 0x54  # object of BTHome: a length, and bytes that mean something to us alone
+_TAIL_SIZE = 4 + 4  # of the service data: counter, and the MIC of CCM
+
+
+def boot_tag(incarnation, boot) -> int:
+    """16 bits that no two boots of one incarnation share while fewer than 65,536 lie between, and those of two hardly ever."""
+    return (crc32(struct.pack("<I", incarnation)) + boot) & 0xFFFF
+
+
+class Advert:
+    """Totals modulo 2**16 as of the last ten seconds' tick. `tag` tells the boot (boot_tag); climate is None if unknown."""
+
+    def __init__(self, counter, tag, total_ab, total_ba, temperature_centi=None, humidity_pct=None):
+        self.counter = counter
+        self.tag = tag
+        self.total_ab = total_ab
+        self.total_ba = total_ba
+        self.temperature_centi = temperature_centi
+        self.humidity_pct = humidity_pct
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        return "Advert%s" % (self.__dict__,)
+
+
+def pack_advert(advert, address, encrypt) -> bytes:
+    """All that is broadcast. `address` are the six bytes of the sender's, as it is read; `encrypt(nonce, plain)` is AES-CCM with
+    the node's key, a nonce of 13 bytes and a MIC of 4, which stands behind."""
+    objects = [
+        (ID_OF["count16"], advert.total_ab & ADVERT_TOTAL_MASK),
+        (ID_OF["count16"], advert.total_ba & ADVERT_TOTAL_MASK),
+    ]
+    if advert.temperature_centi is not None:
+        objects.append((ID_OF["temperature_c"], advert.temperature_centi))
+    if advert.humidity_pct is not None:
+        objects.append((ID_OF["humidity_whole_pct"], advert.humidity_pct))
+    plain = encode_objects(objects) + struct.pack("<BBH", _RAW, 2, advert.tag)
+    counter = struct.pack("<I", advert.counter)
+    sealed = encrypt(bytes(address) + _BTHOME + counter, plain)
+    data = _BTHOME + sealed[: len(plain)] + counter + sealed[len(plain) :]
+    return _FLAGS + bytes((len(data) + 1, _SERVICE_DATA)) + data
+
+
+def unpack_advert(data, address, decrypt):
+    """The inverse, from the service data without its UUID, as receivers hand it out. `decrypt(nonce, sealed)` gives the plain
+    bytes or None where the MIC is wrong. WireError: `plaintext`, `not ours` (another version or layout), `size`, `forged`."""
+    if not len(data) or data[0] != _BTHOME[2]:
+        is_plain = len(data) > 0 and data[0] == _BTHOME[2] & ~1
+        raise WireError("plaintext" if is_plain else "not ours", data[0] if len(data) else None, _BTHOME[2])
+    size = len(data) - 1 - _TAIL_SIZE
+    if not 0 < size <= MAX_ADVERT - len(_FLAGS) - 2 - len(_BTHOME) - _TAIL_SIZE:
+        raise WireError("size", len(data), "what fits into an advert")
+    counter = bytes(data[1 + size : 5 + size])
+    plain = decrypt(bytes(address) + _BTHOME + counter, bytes(data[1 : 1 + size]) + bytes(data[5 + size :]))
+    if plain is None:
+        raise WireError("forged", counter, "the MIC of the node's key")
+    if len(plain) < 4 or plain[-4] != _RAW or plain[-3] != 2:
+        raise WireError("not ours", plain, "a boot's tag at the end")
+    objects = decode_objects(plain[:-4])
+    counts = [value for key, value in objects if key == ID_OF["count16"]]
+    others = dict([row for row in objects if row[0] != ID_OF["count16"]])
+    temperature_centi = others.pop(ID_OF["temperature_c"], None)
+    humidity_pct = others.pop(ID_OF["humidity_whole_pct"], None)
+    if len(counts) != 2 or others:
+        raise WireError("not ours", objects, "two totals and climate")
+    tag = struct.unpack("<H", plain[-2:])[0]
+    return Advert(struct.unpack("<I", counter)[0], tag, counts[0], counts[1], temperature_centi, humidity_pct)
+
+
+# -- sessions on the air
+
+SERVICE_UUID = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"  # Nordic's UART service: a byte stream in each direction
+TO_NODE_UUID = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"  # written by the gateway
+TO_GATEWAY_UUID = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"  # notified by the node
+NODE_SAYS = b"node"
+GATEWAY_SAYS = b"gateway"
+
+
+def session_text(node, incarnation, challenge, answer, counter) -> bytes:
+    """Its MAC under the node's key is the key of the session. Each side proves to have it by the first MAC_SIZE bytes of the MAC
+    of NODE_SAYS or GATEWAY_SAYS under it."""
+    return b"trottoir session" + struct.pack("<BIII", VERSION, node & NODE_MASK, incarnation, counter) + challenge + answer
+
+
+class Seal:
+    """One side of a session. `mac(data)` is keyed with the session's key, and gives MAC_SIZE bytes or more; `says` and `hears` are
+    NODE_SAYS and GATEWAY_SAYS or the other way round, so that nothing can be sent back to whom it came from."""
+
+    def __init__(self, mac, says, hears):
+        self._mac = mac
+        self._says = says
+        self._hears = hears
+        self._sent = 0
+        self._heard = 0
+
+    def close(self, payload) -> bytes:
+        self._sent += 1
+        numbered = bytes(payload) + struct.pack("<I", self._sent)
+        return numbered + self._mac(self._says + numbered)[:MAC_SIZE]
+
+    def open(self, sealed) -> bytes:
+        """The payload. WireError `seal` where the MAC is not that of the other side, `replayed` where it was heard before."""
+        if len(sealed) <= SEAL_SIZE:
+            raise WireError("too short", len(sealed), SEAL_SIZE + 1)
+        numbered = bytes(sealed[:-MAC_SIZE])
+        if not is_same(self._mac(self._hears + numbered)[:MAC_SIZE], sealed[-MAC_SIZE:]):
+            raise WireError("seal", len(sealed), "the MAC of this session")
+        number = struct.unpack_from("<I", numbered, len(numbered) - 4)[0]
+        if number <= self._heard:
+            raise WireError("replayed", number, "more than %d" % self._heard)
+        self._heard = number
+        return numbered[:-4]
+
+
+def is_same(mac, other) -> bool:
+    """Compares in a time that does not tell where they differ."""
+    if len(mac) != len(other):
+        return False
+    difference = 0
+    for a, b in zip(mac, other):
+        difference |= a ^ b
+    return not difference
 
 
 def crc32(data, seed=0) -> int:

@@ -1,75 +1,109 @@
 # The node at work: sense, count, close minutes, keep them, tell the gateway.
 #
 # Theory of operation
-#   beat      every 100 ms: read the radar, feed the detector, hear the gateway, close the minute when it is over, send
-#             what is due. Everything that counts happens here, in one task and in this order.
+#   beat      every 100 ms: read what counts, hear the gateway, close the minute when it is over, send what is due, show how
+#             it is. Everything that counts happens here, in one task and in this order. A part that keeps one result only is
+#             read in between, too.
 #   tick      every 10 s: running totals and health. Ticks stand on the tens of seconds of the open minute, so that a record,
 #             which tells totals too, ends at a tick. Nothing finer ever leaves the node.
 #   step      the first time of a boot, or one that is more than two seconds off: the open minute ends as it was, at the first
 #             tens of seconds of the new time that are no sooner than a tick. At once only while nothing has been counted yet.
-#   climate   every 10 s: one reading, in a task of its own because the part takes its time.
+#   health    is what counts at work (node/watch), the air (node/climate), supply, LED and button (node/panel): bits that every
+#             live message tells, and one line for the technician whenever something changes.
 # A minute's record is on flash before it is sent (node/log); what is sent and when it is sent again is node/sender's.
 # The watchdog is fed by the beat alone: should the beat stand still, the board starts anew and the log has everything but
-# the open minute.
+# the open minute. Nothing that arrives can make a beat long: bytes, frames and lines are taken in rations.
 
 import asyncio
 import gc
 
 import streetwire
+from node.climate import Climate
 from node.clock import MINUTE_MS, STEP_MS, NodeClock
 from node.minutes import Minutes
 from node.sender import Sender
+from node.watch import Watch
 
 BEAT_MS = 100
-CLIMATE_MS = 10000
 LIVE_MS = 10000
 SECOND_MS = 1000
-QUIET_FRAMES = 5  # of ten a second: with fewer the radar is not counted as watching
 LATEST_MS = 3900000000000  # August 2093: a later time is nonsense, and four years on no record could hold its minute
-MAX_FRAMES_PER_BEAT = 4  # so that a long backlog does not delay the next look at the radar
+MAX_LINES = 8
+LINES_AT_ONCE = 60
+HEAP_STEP_B = 4096  # finer would tell when people walked, by what was left lying about; it is told until it is off by a step
+MAX_FRAMES_PER_BEAT = 4  # so that a long backlog does not delay the next look at what counts
 
 
 class App:
-    """Everything the node's outside world consists of is passed in; see main.py for what each is on a board."""
+    """Everything the node's outside world consists of is passed in; see main.py for what each is on a board.
 
-    def __init__(self, identity, passport, reset_cause, ticks, radar, detector_of, climate, log, link, watchdog):
+    `reset` is (the board's number of why it started, that in words, whether it was a brown-out); `counter_of(on_passage)`
+    gives what counts (node/counters), `probe` may be None.
+    """
+
+    def __init__(self, identity, passport, reset, ticks, counter_of, climate, probe, panel, log, link, watchdog):
         self._node = identity
-        self._reset_cause = reset_cause
+        self._reset_cause, self._reset_words, is_brown_out = reset
         self._passport = passport  # firmware, kit, sensors, platform
         self._ticks_ms, self._ticks_diff, self._ticks_add, self._sleep_ms = ticks
-        self._radar = radar
-        self._detector = detector_of(self._on_passage)
-        self._climate = climate
+        self._panel = panel
         self._log = log
         self._link = link
         self._watchdog = watchdog
         self._clock = NodeClock(self._ticks_ms(), self._ticks_diff)
         self._minutes = Minutes()
         self._sender = Sender(log)
+        self._watch = Watch(counter_of(self._on_passage), self._passport[2].split(",")[0], self.say)
+        self._climate = Climate(climate, "climate", self.say, self._minutes)
+        self._probe = Climate(probe, "probe", self.say) if probe else None
         self._second_ends_ms = SECOND_MS
-        self._frames_this_second = 0
         self._minute_ends_ms = self._clock.minute_ends_at_ms()
         self._bin_start = 0
         self._live_due_ms = LIVE_MS
         self._told_live_ms = 0
         self._step_offset_ms = None  # UTC minus uptime as heard, while the step to it has to wait
-        self._last_climate = None
+        self._heard_ms = None  # when the gateway last said something
+        self._records_from_ms = 0  # records wait until then
+        self._standing_health = streetwire.HEALTH["brown_out"] if is_brown_out else 0
+        self._lines_left = LINES_AT_ONCE  # that may be said now; one more each minute
+        self._lines_minute = 0
+        self._left_out = 0
+        self._heap_b = 0
         self._lines = []  # for the gateway's log, oldest first; bounded in say()
 
     async def run(self):
-        self._radar.set_up()
-        self.say(6, "boot %d, next record %d" % (self._log.boot, self._log.next_seq))
-        climate = asyncio.create_task(self._read_climate())
+        self._watch.set_up()
+        self.say(6, "boot %d after %s, next record %d" % (self._log.boot, self._reset_words, self._log.next_seq))
+        readers = [self._climate, self._probe] if self._probe else [self._climate]
+        tasks = [asyncio.create_task(reader.run(self._sleep_ms)) for reader in readers]
         try:
             await self._keep_beating()
         finally:
-            climate.cancel()
+            for task in tasks:
+                task.cancel()
 
     def say(self, level, text):
-        """One line for the technician, sent when the link takes it; the oldest are dropped beyond eight."""
+        """One line for the technician, sent when the link takes it; the oldest are dropped beyond eight. What comes and goes
+        all the time is told once a minute, with how many lines were left out."""
+        minute = self._clock.uptime_s // 60
+        self._lines_left = min(self._lines_left + minute - self._lines_minute, LINES_AT_ONCE)
+        self._lines_minute = minute
+        if not self._lines_left:
+            self._left_out += 1
+            return
+        self._lines_left -= 1
+        if self._left_out:
+            text = "%s (%d lines left out)" % (text, self._left_out)
+            self._left_out = 0
         self._lines.append((level, self._clock.uptime_s, text))
-        if len(self._lines) > 8:
+        if len(self._lines) > MAX_LINES:
             self._lines.pop(0)
+
+    @property
+    def health(self):
+        """Bits as in streetwire.HEALTH."""
+        probe = self._probe.health if self._probe else 0
+        return self._standing_health | self._watch.health | self._climate.health | probe | self._panel.health
 
     # -- the beat
 
@@ -79,13 +113,22 @@ class App:
             self.beat()
             # Beats stand on a grid of uptime, so that a slow one does not shift those that follow.
             beat_ends_ms = max(beat_ends_ms + BEAT_MS, self._clock.uptime_ms)
-            await self._sleep_ms(beat_ends_ms - self._clock.uptime_ms)
+            await self._sleep_until(beat_ends_ms)
+
+    async def _sleep_until(self, uptime_ms):
+        left_ms = uptime_ms - self._clock.uptime_ms
+        while left_ms > self._watch.poll_ms:
+            await self._sleep_ms(self._watch.poll_ms)
+            self._clock.advance(self._ticks_ms())
+            self._watch.poll(self._ticks_ms())
+            left_ms = uptime_ms - self._clock.uptime_ms
+        await self._sleep_ms(max(left_ms, 0))
 
     def beat(self):
-        """Everything that counts, once."""
+        """One beat, in the order above."""
         self._clock.advance(self._ticks_ms())
         self._watchdog.feed()
-        self._frames_this_second += self._radar.poll(self._ticks_ms(), self._on_frame, self._ticks_add)
+        self._watch.poll(self._ticks_ms())
         if self._clock.uptime_ms >= self._second_ends_ms:
             self._end_second()
         for message in self._link.receive():
@@ -99,20 +142,18 @@ class App:
         if is_tick or is_over:
             self._told_live_ms = self._clock.uptime_ms
             self._set_next_tick()
+            self._panel.measure()
             self._tell_live()
         self._send_what_is_due()
-
-    def _on_frame(self, ticks):
-        self._detector.feed(ticks, self._radar.targets, self._radar.n_targets)
+        self._panel.beat(self._clock.uptime_ms, self.health, self._heard_ms, self._clock.is_set, self.say)
 
     def _on_passage(self, ticks, direction):
         self._minutes.add_passage(direction)
+        self._panel.on_passage(self._clock.uptime_ms)
 
     def _end_second(self):
-        self._minutes.add_second(self._frames_this_second >= QUIET_FRAMES, self._detector.is_saturated)
-        if not self._frames_this_second:  # switched off or unplugged: it forgets how it was set up
-            self._radar.is_set_up = False
-        self._frames_this_second = 0
+        is_covered = self._watch.end_second()
+        self._minutes.add_second(is_covered, self._watch.is_saturated, self._watch.is_blocked)
         self._second_ends_ms += SECOND_MS
         if self._second_ends_ms <= self._clock.uptime_ms:  # a stall of more than a second was not watched
             self._second_ends_ms = self._clock.uptime_ms + SECOND_MS
@@ -122,11 +163,11 @@ class App:
     def _close_minute(self):
         record = self._minutes.close(self._bin_start, self._clock.uptime_s, self._clock.is_drifting)
         self._begin_minute()
-        if not self._radar.is_set_up:
-            self._radar.set_up()
+        self._standing_health &= ~streetwire.HEALTH["log_failed"]
         try:
             self._log.append(record)
         except OSError as error:
+            self._standing_health |= streetwire.HEALTH["log_failed"]
             self.say(3, str(error))
 
     def _begin_minute(self):
@@ -172,6 +213,8 @@ class App:
         if message.node != self._node or message.incarnation != self._log.incarnation:
             return  # meant for whoever was plugged in here before
         now = self._clock.uptime_ms
+        self._heard_ms = now
+        self._records_from_ms = now
         if message.kind == streetwire.ACK:
             self._sender.on_ack(message.watermark, now)
         elif message.kind == streetwire.TIME and message.unix_ms < LATEST_MS:
@@ -185,19 +228,24 @@ class App:
         now = self._clock.uptime_ms
         if self._sender.is_hello_due(now):
             self._say_hello()
+        if now >= self._records_from_ms:
+            self._send_records(now)
+        while self._lines:
+            level, uptime_s, text = self._lines[0]
+            if not self._link.send(streetwire.Log(self._node, self._log.incarnation, level, uptime_s, text)):
+                break
+            self._lines.pop(0)
+
+    def _send_records(self, now):
         for _ in range(MAX_FRAMES_PER_BEAT):
             due = self._sender.next_record(now)
             if due is None:
                 break
             previous, record = due
             if not self._link.send(streetwire.RecordMessage(self._node, self._log.incarnation, previous, record)):
+                self._records_from_ms = now + SECOND_MS  # nobody is there, and the log need not be searched ten times a second
                 break
             self._sender.sent(record)
-        while self._lines:
-            level, uptime_s, text = self._lines[0]
-            if not self._link.send(streetwire.Log(self._node, self._log.incarnation, level, uptime_s, text)):
-                break
-            self._lines.pop(0)
 
     def _say_hello(self):
         self._link.send(
@@ -207,29 +255,35 @@ class App:
             )  # fmt: skip
         )
 
-    # -- climate and live totals
+    # -- live totals
 
-    async def _read_climate(self):
-        while True:
-            reading = await self._climate.read(self._sleep_ms)
-            self._last_climate = reading
-            if reading is not None:
-                self._minutes.add_climate(reading[0], reading[1])
-            await self._sleep_ms(CLIMATE_MS)
+    def _set_heap(self, free_b):
+        if not self._heap_b - HEAP_STEP_B <= free_b < self._heap_b + 2 * HEAP_STEP_B:
+            self._heap_b = free_b // HEAP_STEP_B * HEAP_STEP_B
 
     def _tell_live(self):
+        self._climate.tick()
+        if self._probe:
+            self._probe.tick()
         objects = [
-            (streetwire.ID_OF["frames_lost"], self._link.frames_bad),
+            (streetwire.ID_OF["frames_lost"], self._link.frames_bad & 0xFFFFFFFF),
             (streetwire.ID_OF["resets"], self._log.boot),
             (streetwire.ID_OF["sensor_faults"], min(self._climate.faults, 0xFFFF)),
-            (streetwire.ID_OF["covered_s"], self._minutes.covered_s),
+            (streetwire.ID_OF["covered_s"], -(-self._minutes.covered_s // 10) * 10),  # finer would date who stood before the box
+            (streetwire.ID_OF["health"], self.health),
         ]
         if hasattr(gc, "mem_free"):  # MicroPython only
             gc.collect()  # else it tells how long ago the last collection was, and that depends on who walked by when
-            objects.append((streetwire.ID_OF["heap_free_b"], gc.mem_free()))
-        if self._last_climate is not None:
-            objects.append((streetwire.ID_OF["temperature_c"], self._last_climate[0]))
-            objects.append((streetwire.ID_OF["humidity_pct"], self._last_climate[1]))
+            self._set_heap(gc.mem_free())
+            objects.append((streetwire.ID_OF["heap_free_b"], self._heap_b))
+        if self._panel.battery_mv is not None:
+            objects.append((streetwire.ID_OF["battery_v"], min(self._panel.battery_mv, 0xFFFF)))
+        if self._probe and self._probe.last is not None:
+            objects.append((streetwire.ID_OF["probe_c"], self._probe.last[0]))
+        if self._climate.last is not None:
+            objects.append((streetwire.ID_OF["temperature_c"], self._climate.last[0]))
+            if self._climate.last[1] is not None:
+                objects.append((streetwire.ID_OF["humidity_pct"], self._climate.last[1]))
         self._link.send(
             streetwire.Live(
                 self._node, self._log.incarnation, self._log.boot, self._clock.uptime_s,

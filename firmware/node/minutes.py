@@ -9,7 +9,6 @@ import streetwire
 
 AB = 1
 BA = -1
-_IMPLAUSIBLE_STEP_CENTI = 500  # five degrees between two readings ten seconds apart
 
 
 class Minutes:
@@ -18,7 +17,6 @@ class Minutes:
         self.total_ba = 0
         self._told_ab = 0  # totals as of the last record
         self._told_ba = 0
-        self._last_temperature = None
         self._begin()
 
     def _begin(self):
@@ -26,6 +24,7 @@ class Minutes:
         self._flags = 0
         self._n = 0
         self._temperature_sum = 0
+        self._n_humidity = 0  # a probe has none
         self._humidity_sum = 0
 
     def add_passage(self, direction):
@@ -34,22 +33,27 @@ class Minutes:
         else:
             self.total_ba += 1
 
-    def add_second(self, is_counting, is_saturated):
-        """Once a second: was the counting sensor alive in it, and does its detector say that it undercounts?"""
+    def add_second(self, is_counting, is_saturated, is_blocked=False):
+        """Once a second: did it count, and does the detector say that it undercounts, or that nobody can be counted?"""
         if is_counting and self.covered_s < streetwire.MAX_COVERED_S:
             self.covered_s += 1
         if is_saturated:
             self._flags |= streetwire.SATURATED
+        if is_blocked:
+            self._flags |= streetwire.BLOCKED
 
     def add_climate(self, temperature_centi, humidity_centi):
-        last = self._last_temperature
-        self._last_temperature = temperature_centi
-        if last is not None and abs(temperature_centi - last) > _IMPLAUSIBLE_STEP_CENTI:
-            self._flags |= streetwire.CLIMATE_IMPLAUSIBLE
+        """One reading that was believed; `humidity_centi` is None where the part has no humidity."""
         if self._n < 15:
             self._n += 1
             self._temperature_sum += temperature_centi
-            self._humidity_sum += humidity_centi
+            if humidity_centi is not None:
+                self._n_humidity += 1
+                self._humidity_sum += humidity_centi
+
+    def doubt_climate(self):
+        """A reading was not believed: the minute says so, and its mean is that of the others."""
+        self._flags |= streetwire.CLIMATE_IMPLAUSIBLE
 
     @property
     def is_empty(self):
@@ -66,7 +70,8 @@ class Minutes:
         humidity = streetwire.NO_HUMIDITY
         if self._n:
             temperature = _mean(self._temperature_sum, self._n)
-            humidity = _mean(self._humidity_sum, self._n * 50)
+        if self._n_humidity:
+            humidity = _mean(self._humidity_sum, self._n_humidity * 50)
         flags = self._flags | (streetwire.DRIFTING if is_drifting else 0)
         record = streetwire.Record(
             0, 0, bin_start, uptime_s, self.covered_s, d_ab, d_ba, self._told_ab, self._told_ba,

@@ -4,14 +4,14 @@
 #   silent     until the gateway has told its watermark for this boot nothing is sent but hello, again and again: the log may
 #              hold two weeks that the gateway has had for long.
 #   streaming  records follow the watermark in order, WINDOW of them unacknowledged at most. Each acknowledgement moves the
-#              window; after RETRY_MS without one everything unacknowledged is sent again, from the oldest.
+#              window by all that it covers; after RETRY_MS without one everything unacknowledged is sent again, from the oldest.
 #   backing    while nobody answers, the pause doubles up to MAX_RETRY_MS, and every try begins with a hello, so that a
 #              gateway that is new here can introduce itself.
 # An acknowledgement lost, a frame lost or a gateway restarted all end in the same harmless re-send.
 #
 # Rules of this file: no clock (uptime comes in), no port (it returns what to send), storage is the log's affair.
 
-WINDOW = 8
+WINDOW = 8  # at four a beat of 100 ms and acknowledgements after 200 ms a link still carries all that may go
 RETRY_MS = 3000
 MAX_RETRY_MS = 60000
 
@@ -23,7 +23,7 @@ class Sender:
         self._sent = 0
         self._pause_ms = RETRY_MS
         self._retry_at_ms = 0
-        self._in_flight = 0
+        self._in_flight = []  # numbers, in order
         self.resends = 0
 
     @property
@@ -34,32 +34,27 @@ class Sender:
         """The gateway has everything up to `watermark`. A number that this log never gave out changes nothing."""
         if watermark >= self._log.next_seq or (self._acked is not None and watermark < self._acked):
             return
-        first = self._acked is None
-        if first or watermark > self._sent:
-            self._sent = watermark
-            self._in_flight = 0
-        elif watermark > self._acked:
-            self._in_flight = max(0, self._in_flight - 1) if watermark < self._sent else 0
         self._acked = watermark
+        self._sent = max(self._sent, watermark)
+        self._in_flight = [seq for seq in self._in_flight if seq > watermark]
         self._pause_ms = RETRY_MS
-        self._retry_at_ms = min(self._retry_at_ms, now_ms + RETRY_MS) if self._in_flight == 0 else now_ms + RETRY_MS
+        self._retry_at_ms = now_ms + RETRY_MS if self._in_flight else min(self._retry_at_ms, now_ms + RETRY_MS)
 
     def resend_from(self, seq, now_ms):
         """The gateway asks for old records again, acknowledged or not (it was restored from a backup, say)."""
         if seq < self._log.next_seq:
             self._acked = max(0, seq - 1)
             self._sent = self._acked
-            self._in_flight = 0
+            self._in_flight = []
             self._retry_at_ms = now_ms
 
     def is_hello_due(self, now_ms):
         """True if the gateway has been silent for a whole pause: say hello, and start again from the oldest."""
-        waiting = self._acked is None or self._in_flight > 0
+        waiting = self._acked is None or self._in_flight
         if not waiting or now_ms < self._retry_at_ms:
             return False
-        if self._in_flight:
-            self.resends += self._in_flight
-        self._in_flight = 0
+        self.resends += len(self._in_flight)
+        self._in_flight = []
         if self._acked is not None:
             self._sent = self._acked
         self._retry_at_ms = now_ms + self._pause_ms
@@ -68,15 +63,15 @@ class Sender:
 
     def next_record(self, now_ms):
         """(previous, record) to send now, or None. Call `sent` once it is on its way."""
-        if self._acked is None or self._in_flight >= WINDOW:
+        if self._acked is None or len(self._in_flight) >= WINDOW:
             return None
         record = self._log.next_after(self._sent)
         if record is None:
             return None
-        if self._in_flight == 0:
+        if not self._in_flight:
             self._retry_at_ms = now_ms + self._pause_ms
         return self._sent, record
 
     def sent(self, record):
         self._sent = record.seq
-        self._in_flight += 1
+        self._in_flight.append(record.seq)
