@@ -22,7 +22,7 @@ import structlog
 from gateway import healing, keeping, pipeline
 from gateway.errors import StoreError
 from gateway.healing import Healed
-from gateway.model import PERIOD_S, CountBin, Effect, GiveTime, Note, Reply, Stream
+from gateway.model import PERIOD_S, CountBin, Effect, Fetch, GiveTime, Note, Reply, Stream
 from gateway.moments import EARLIEST_S
 from gateway.outbox import ROLLED
 from gateway.pipeline import Live, Pipeline
@@ -39,11 +39,11 @@ _log = structlog.get_logger("gateway")
 
 class Booking:
     """`recall` what the store knows before anything else. `wake` is called when something may wait to be sent, `renewed` when the
-    store was made anew."""
+    store was made anew; `machine` as in Store.keep_ties."""
 
     def __init__(
         self, store: Store, rules: Rules, now_s: Callable[[], int], in_store: InStore, wake: Callable[[], None],
-        renewed: Callable[[], None],
+        renewed: Callable[[], None], machine: int = 0,
     ) -> None:  # fmt: skip
         self._store = store
         self._rules = rules
@@ -51,6 +51,7 @@ class Booking:
         self._in_store = in_store
         self._wake = wake
         self._renewed = renewed
+        self._machine = machine
         self._session = Session(rules)
         self.windows = Pipeline()
         self._lock = asyncio.Lock()
@@ -110,7 +111,7 @@ class Booking:
     # -- steps
 
     async def _commit(self, effects: Sequence[Effect]) -> None:
-        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Note))]
         if kept:
             changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
             self.windows.update(changed)
@@ -138,7 +139,9 @@ class Booking:
                 await asyncio.sleep(DISK_PAUSE_S)
 
     async def _stored_session(self) -> Session:
-        return Session(self._rules, await self.streams(), await self._in_store(self._store.silences))
+        await self._in_store(self._store.keep_ties, self._machine)
+        silences, floors = await self._in_store(self._store.silences), await self._in_store(self._store.floors)
+        return Session(self._rules, await self.streams(), silences, floors)
 
 
 async def rebuild_windows(windows: Pipeline, store: Store, now_s: int, in_store: InStore) -> None:

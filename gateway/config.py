@@ -107,6 +107,18 @@ class SerialConfig(_Section):
     ports: Annotated[list[str], Field(description="serial ports with nodes, best by /dev/serial/by-path/")] = []
 
 
+class BleConfig(_Section):
+    enabled: Annotated[bool, Field(description="hear nodes without a cable, by Bluetooth Low Energy")] = False
+    adapter: Annotated[str, Field(pattern=r"^hci[0-9]{1,2}$", description="of this machine, on Linux")] = "hci0"
+    scan: Annotated[
+        Literal["auto", "passive", "active"],
+        Field(description="passive asks nobody anything; active sends requests; auto: passive where that works"),
+    ] = "auto"
+    keys_dir: Annotated[Path | None, Field(description="folder of the nodes' keys; else keys in gateway.state_dir")] = None
+
+    _paths = field_validator("keys_dir", mode="before")(_path)
+
+
 class UplinkConfig(_Section):
     enabled: Annotated[bool, Field(description="nothing leaves this machine until true")] = False
     api: Annotated[
@@ -229,9 +241,15 @@ class NodeConfig(_Section):
 class Config(_Section):
     gateway: GatewayConfig = GatewayConfig()
     serial: SerialConfig = SerialConfig()
+    ble: BleConfig = BleConfig()
     uplink: UplinkConfig = UplinkConfig()
     sites: Annotated[dict[Annotated[str, Field(pattern=_ID)], SiteConfig], _NO_OTHER_KEYS] = {}
     nodes: Annotated[dict[Annotated[str, Field(pattern=r"^tr-[0-9a-f]{6}$")], NodeConfig], _NO_OTHER_KEYS] = {}
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the nodes' keys are."""
+        return self.ble.keys_dir or self.gateway.state_dir / "keys"
 
     def check_secrets(self) -> None:
         """ConfigError with a problem for each secret that cannot be read."""

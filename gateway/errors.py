@@ -19,6 +19,7 @@ EXIT_PERMISSION = 5
 EXIT_UPLINK_AUTHORISATION = 7
 EXIT_UPLINK_MISSING = 8
 EXIT_UPLINK_UNREACHABLE = 9
+EXIT_NO_ADAPTER = 10
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
@@ -77,6 +78,12 @@ class DeviceError(TrottoirError):
     @property
     def is_busy(self) -> bool:
         return self.key == "port-busy"
+
+
+class AdapterError(TrottoirError):
+    """No Bluetooth adapter that does as it is asked."""
+
+    exit_code = EXIT_NO_ADAPTER
 
 
 class PermissionDenied(TrottoirError):

@@ -9,7 +9,7 @@ from gateway.model import Gap, Heard, Stream, node_name
 from gateway.shown import NodeNow
 
 _TOTALS = streetwire.TOTAL_MASK + 1
-_COUNTS = ("resets", "frames_lost", "heap_free_b", "sensor_faults")
+_COUNTS = ("resets", "frames_lost", "heap_free_b", "sensor_faults", "health")
 
 
 def nodes_now(streams: Iterable[Stream], silences: Mapping[int, Gap]) -> list[NodeNow]:
@@ -48,6 +48,8 @@ def health(stream: Stream, message: streetwire.Live) -> dict[str, int | float | 
     told |= {name: values[streetwire.ID_OF[name]] for name in _COUNTS if streetwire.ID_OF[name] in values}
     if streetwire.ID_OF["battery_v"] in values:
         told["battery_mv"] = values[streetwire.ID_OF["battery_v"]]
+    if streetwire.ID_OF["probe_c"] in values:
+        told["probe_c"] = values[streetwire.ID_OF["probe_c"]] / 100
     if stream.passport is not None:
         told["fw"] = stream.passport.firmware
         told["passport"] = f"{stream.passport.kit} {stream.passport.platform}"

@@ -32,11 +32,12 @@ _log = structlog.get_logger("gateway")
 
 class Minutes:
     """`run` for ever. `clock` and `steady` are in milliseconds; `begin` is called as each minute begins, `wake` when something may
-    wait to be sent, `tell` with one line about the state of the outbox."""
+    wait to be sent, `tell` with one line about the outbox; `of_links` are fields of theirs for the gateway's status."""
 
     def __init__(
         self, settings: GatewayConfig, store: Store, booking: Booking, in_store: InStore, clock: Clock, steady: Clock,
         begin: Callable[[], None], wake: Callable[[], None], tell: Callable[[str], None],
+        of_links: Callable[[], dict[str, int | float | str]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._store = store
@@ -47,6 +48,7 @@ class Minutes:
         self._begin = begin
         self._wake = wake
         self._tell = tell
+        self._of_links = of_links
 
     async def run(self) -> None:
         while True:
@@ -81,6 +83,7 @@ class Minutes:
             "outbox_age_s": max(0, now_s - oldest) if waiting else 0,
             "dead_letters": dead,
             "disk_free_mb": shutil.disk_usage(self._settings.state_dir).free // 1_000_000,
+            **self._of_links(),
         }
         await self._booking.note_status(self._settings.id, now_s // 60 * 60, fields)
         self._wake()

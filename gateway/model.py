@@ -44,6 +44,20 @@ class Received:
     steady_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """An advert that was believed: of a listed node, under its key, newer than all heard before. `key_id` tells one key of
+    a node from the next; clocks as in Received."""
+
+    node: int
+    key_id: int
+    advert: streetwire.Advert
+    link: str
+    rssi_dbm: int
+    received_ms: int
+    steady_ms: int | None = None
+
+
 # -- what the session decides (effects), in the order in which they are carried out
 
 
@@ -82,6 +96,7 @@ class BootState:
     live_uptime_s: int = 0
     live_covered_s: int = 0
     since_uptime_s: int = 0  # when it was first heard
+    steady_epoch_ms: int | None = None  # uptime zero by the steady clock; None where that is of another run of the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,15 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """No advert of this node under this key with this counter or a lower one is ever accepted again."""
+
+    node: int
+    key_id: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reckoned:
     """A node has delivered again all that it holds of the time in which another store kept the books."""
 
@@ -176,6 +200,14 @@ class GiveTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Something of this node is not here that its adverts tell of: speak to it now, not in an hour."""
+
+    link: str
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """For the log: something a person may want to know. `level` is `info`, `warning` or `error`."""
 
@@ -184,7 +216,7 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Reckoned | Reply | GiveTime | Note
+Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Floor | Reckoned | Reply | GiveTime | Fetch | Note
 
 
 # -- what is kept and what goes out
@@ -229,7 +261,7 @@ class Stream:
     links: set[str] = field(default_factory=set)
     may_ask: bool = False  # for records again, once after each hello
     heard: Heard | None = None
-    heard_ms: int = 0  # when that was, steady
+    heard_ms: int = 0  # when it last said something on a link, steady; adverts are none
     first_held: int = 0  # by the last hello
     moments: dict[int, Moment] = field(default_factory=dict)  # of each boot
     recent: dict[int, int] = field(default_factory=dict)  # number -> CRC-32 of the newest records

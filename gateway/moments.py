@@ -4,7 +4,8 @@ Theory of operation
     A node knows its uptime, and UTC once it has been told. What the gateway hears from a boot ties that boot's uptime to the
     gateway's steady clock, which nobody sets: a message can come late but never early, so the earliest tie of the last
     minutes is the best one. UTC is added only when it is needed, by the wall clock of that moment: whatever the gateway
-    believed the time to be when it heard the node, does not matter.
+    believed the time to be when it heard the node, does not matter. Ties are kept as long as the machine
+    runs: a gateway that starts again goes on with them, one on a machine that was switched off between does not.
     A bin is assigned once. The node names the minute; a record without one is placed by uptime, else behind its predecessor, and
     flagged either way.
 """
@@ -39,7 +40,9 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
         stream.moments[boot] = heard
     stream.boots.setdefault(boot, BootState(stream.node, stream.incarnation, boot, since_uptime_s=uptime_s))
     for number, state in stream.boots.items():  # also of boots that were heard before there was time
-        stream.boots[number] = replace(state, epoch_ms=epoch_ms(stream, number, received))
+        tie = stream.moments.get(number)
+        known_ms = tie.epoch_ms if tie is not None else None
+        stream.boots[number] = replace(state, epoch_ms=epoch_ms(stream, number, received), steady_epoch_ms=known_ms)
     by_age = sorted(stream.boots, key=lambda number: (boot - number) % 0x10000, reverse=True)
     first = stream.last_boot if stream.last_boot >= 0 else by_age[0]  # it proves the totals, or how many followed
     while len(stream.boots) > MAX_BOOTS:  # a node that starts again and again
@@ -48,6 +51,14 @@ def witness(stream: Stream, received: Received, boot: int, uptime_s: int) -> Non
         del stream.boots[oldest]
     for number in [number for number in stream.moments if number not in stream.boots]:
         del stream.moments[number]
+
+
+def recall(stream: Stream) -> None:
+    """The ties of its boots, from a process before on the same run of the machine: the steady clock has gone on."""
+    for number, state in stream.boots.items():
+        if state.steady_epoch_ms is not None:
+            heard_ms = state.steady_epoch_ms + max(state.end_uptime_s, state.live_uptime_s) * 1000
+            stream.moments[number] = Moment(state.steady_epoch_ms, heard_ms)
 
 
 def epoch_ms(stream: Stream, boot: int, received: Received) -> int:

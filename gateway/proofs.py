@@ -24,6 +24,7 @@ from gateway.model import (
     Effect,
     Gap,
     Loss,
+    Moment,
     Note,
     Received,
     Salvage,
@@ -233,25 +234,25 @@ def unseen(stream: Stream, boot: int, received: Received) -> list[tuple[BootStat
     was heard, may have counted people of whom nothing is known."""
     ended = ended_boots(stream, boot)
     open_s = MINUTE_S * (2 if is_given_up(stream) else 1)  # then its first minute and its last are both in no gap
-    began_ms = moments.epoch_ms(stream, boot, received)
+    began = stream.moments.get(boot)
     found: list[tuple[BootState, int]] = []
     for state, following in zip(ended, [*(other.boot for other in ended), boot][1:], strict=True):
         known_s = max(state.end_uptime_s, state.live_uptime_s) if _is_base_known(stream, state) else state.end_uptime_s
         rest_s = state.end_uptime_s + open_s - known_s
         rest_s = rest_s if rest_s > 0 else LIVE_TICK_S  # a minute that its flash did not take
         unheard_s = open_s * max(0, (following - state.boot) % MAX_BOOT - 1)
-        next_ms = moments.epoch_ms(stream, following, received)
-        epoch_ms = moments.epoch_ms(stream, state.boot, received)
-        found.append((state, _until(next_ms or began_ms, epoch_ms, known_s, rest_s + unheard_s)))
+        next_began = stream.moments.get(following) or began
+        found.append((state, _until(next_began, stream.moments.get(state.boot), known_s, rest_s + unheard_s)))
     return found
 
 
-def _until(began_ms: int, epoch_ms: int, known_s: int, at_most_s: int) -> int:
-    # From the uptime up to which a boot is known to the moment at which another began.
-    if not (began_ms and epoch_ms):
+def _until(began: Moment | None, epoch: Moment | None, known_s: int, at_most_s: int) -> int:
+    # From the uptime up to which a boot is known to the moment at which another began. By the steady clock alone: the other one may
+    # have been set between, while no gateway was there to notice.
+    if began is None or epoch is None:
         return at_most_s
-    dark_s = -(-(began_ms - epoch_ms) // 1000) - known_s + MARGIN_S
-    return min(at_most_s, dark_s) if dark_s >= 0 else at_most_s  # a clock that went back proves nothing
+    dark_s = -(-(began.epoch_ms - epoch.epoch_ms) // 1000) - known_s + MARGIN_S
+    return min(at_most_s, dark_s) if dark_s >= 0 else at_most_s
 
 
 def gaps(
@@ -279,7 +280,7 @@ def settled(state: BootState) -> BootState:
     total_ab, total_ba = (state.total_ab + ab) % TOTALS, (state.total_ba + ba) % TOTALS
     return replace(
         state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0,
-        epoch_ms=0,
+        epoch_ms=0, steady_epoch_ms=None,
     )
 
 

@@ -12,8 +12,10 @@ Whatever blocks (disk, network) runs in worker threads: one for the store, which
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import structlog
 from gateway import healing, keeping
 from gateway.booking import Booking, say_healed
 from gateway.config import Config
-from gateway.drivers.base import Clock, Driver
+from gateway.drivers.base import Clock, Driver, Radio
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
 from gateway.hosting import Hosting
@@ -30,6 +32,7 @@ from gateway.intake import Intake
 from gateway.minutes import Minutes
 from gateway.ownership import Ownership
 from gateway.publishing import Publishing
+from gateway.radio.keys import KeyStore, NodeKey
 from gateway.session import Rules
 from gateway.store_thread import StoreThread
 from gateway.systemd import Systemd
@@ -45,7 +48,8 @@ _log = structlog.get_logger("gateway")
 
 class Service:
     """Build it with a configuration and a clock (UTC in milliseconds), then `await run()`; `stop()` ends it in order. `steady`
-    is a clock in milliseconds that nobody sets; without one the other has to do.
+    is a clock in milliseconds that nobody sets; without one the other has to do. `machine` is timekeeping's run_of_machine, `radio`
+    stands for the machine's own.
 
     Raises ConfigError, StoreError, DeviceError or PermissionDenied before it has started; afterwards it heals.
     """
@@ -58,6 +62,9 @@ class Service:
         systemd: Systemd | None = None,
         page_every_s: float = PAGE_EVERY_S,
         steady: Clock | None = None,
+        machine: int = 0,
+        radio: Radio | None = None,
+        randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -68,14 +75,20 @@ class Service:
         say_healed(healed)
         self._in_store = StoreThread()
         opened = [open_driver(f"serial:{port}", clock, steady) for port in config.serial.ports]
+        keys = _keys(config)
+        if config.ble.enabled:
+            air = {"keys": keys, "scan": config.ble.scan, "jitter": jitter, "randomness": randomness}
+            opened.append(open_driver(f"ble:{config.ble.adapter}", clock, steady, radio=radio or _own_radio(), **air))
         self.drivers: dict[str, Driver] = {driver.link: driver for driver in opened}
-        self._booking = Booking(self._store, _rules(config), self._now_s, self._in_store, self._wake, self._renewed)
+        rules = _rules(config, {key.node for key in keys.values()})
+        run_of_machine = machine if steady is not None else 0
+        self._booking = Booking(self._store, rules, self._now_s, self._in_store, self._wake, self._renewed, run_of_machine)
         self._intake = Intake(self.drivers, self._booking, clock)
         self._publishing = self._open_publishing(jitter) if config.uplink.enabled else None
         self._hosting = Hosting(config, self.now, page_every_s)
         self._minutes = Minutes(
             config.gateway, self._store, self._booking, self._in_store, clock, steady or clock,
-            begin=self._hosting.open, wake=self._wake, tell=self._tell_status,
+            begin=self._hosting.open, wake=self._wake, tell=self._tell_status, of_links=self._of_links,
         )  # fmt: skip
         self._stopping = asyncio.Event()
         self.interrupted = False
@@ -115,7 +128,7 @@ class Service:
 
     def _start(self) -> list[asyncio.Task[None]]:
         runs = [driver.run(self._intake.put, self._intake.opened) for driver in self.drivers.values()]
-        runs += [self._intake.run(), self._minutes.run()]
+        runs += [self._intake.run(), self._intake.run_adverts(), self._minutes.run()]
         if self._systemd.watchdog_s:
             runs.append(self._tell_that_we_live())
         tasks = [asyncio.create_task(run) for run in runs]
@@ -175,6 +188,11 @@ class Service:
         if not (self.drivers and self._config.nodes):
             _log.warning("nothing to count", action="list ports in [serial] and nodes in [nodes] of the configuration")
 
+    def _of_links(self) -> dict[str, int | float | str]:
+        """What links add to the gateway's status."""
+        restarts = [driver.stats.restarts for driver in self.drivers.values() if driver.stats.restarts is not None]
+        return {"ble_restarts": sum(restarts)} if restarts else {}
+
     def _tell_status(self, outbox: str) -> None:
         self._systemd.status(f"{len(self.drivers)} links, {outbox}")
 
@@ -208,10 +226,30 @@ def _own(folder: Path) -> Ownership:
     return Ownership(folder / "lock")
 
 
-def _rules(config: Config) -> Rules:
+def _keys(config: Config) -> dict[str, NodeKey]:
+    """Of nodes without a cable, by address. A key that cannot be used is said, and its node is not heard."""
+    if not config.ble.enabled:
+        return {}
+    keys, problems = KeyStore(config.keys_dir).read()
+    for problem in problems:
+        _log.error("key not used", problem=problem.line())
+    return keys
+
+
+def _own_radio() -> Radio:
+    """This machine's. Its adapters can be switched off and on where there is BlueZ."""
+    if sys.platform != "linux":
+        return Radio()
+    from gateway.drivers.bluez import power_cycle
+
+    return Radio(power_cycle=power_cycle)
+
+
+def _rules(config: Config, on_air: set[str]) -> Rules:
     nodes, sites = config.nodes, config.sites
     return Rules(
         knows=lambda name: name in nodes,
         site_of=config.site_of,
         greatest_rate=lambda site: sites[site].greatest_per_minute,
+        is_on_air=lambda name: name in on_air,
     )

@@ -13,6 +13,9 @@ Theory of operation
     number that comes twice with two meanings, a boot or totals that go back. The second is refused and said; as nothing of it
     is acknowledged, it keeps what it has.
 
+    Nodes without a cable deliver once an hour. Between, their adverts are a sign of life, and what they tell is a live message: see
+    `advertised`. An advert that does not fit asks for a connection.
+
 Rules of this file
     No clock, no storage, no port: time comes in with what was received. State changes as payloads are heard; should the
     commit of their effects fail, the caller builds a new session from the store.
@@ -20,19 +23,34 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import streetwire
-from gateway import acceptance, heard, moments, proofs
-from gateway.model import PERIOD_S, Effect, Gap, GiveTime, Heard, Note, Passport, Received, Reply, Status, Stream, node_name
+from gateway import acceptance, advertised, heard, moments, proofs
+from gateway.complaints import Complaints
+from gateway.model import (
+    PERIOD_S,
+    Advertised,
+    Effect,
+    Fetch,
+    Gap,
+    GiveTime,
+    Heard,
+    Note,
+    Passport,
+    Received,
+    Reply,
+    Status,
+    Stream,
+    node_name,
+)
 from gateway.proofs import Place
 from gateway.shown import NodeNow
 
 TIME_EVERY_MS = 600_000
 STATUS_EVERY_S = 300
 STATUS_WAITS_S = 60  # for a record to go with
-SILENT_S = 900
 RIVAL_MS = 120_000
 MAX_NODES = 256
 
@@ -40,22 +58,35 @@ MAX_NODES = 256
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the configuration says: `site_of(node name, bin start)` is None where the node has no site then, `knows(node
-    name)` tells listed nodes, `greatest_rate(site)` is the most people per minute that can pass there."""
+    name)` tells listed nodes, `greatest_rate(site)` is the most people per minute that can pass there, `is_on_air(node name)` tells
+    those without a cable."""
 
     knows: Callable[[str], bool]
     site_of: Callable[[str, int], str | None]
     greatest_rate: Callable[[str], int]
+    is_on_air: Callable[[str], bool] = lambda _name: False
 
 
 class Session:
-    """`streams` and `silences` come from the store after a restart. Counters by reason are in `dropped`."""
+    """`streams`, `silences` and `floors` (newest counters of adverts, by node and key) come from the store after a restart.
+    Counters by reason are in `dropped`."""
 
-    def __init__(self, rules: Rules, streams: Iterable[Stream] = (), silences: Iterable[Gap] = ()) -> None:
+    def __init__(
+        self, rules: Rules, streams: Iterable[Stream] = (), silences: Iterable[Gap] = (),
+        floors: Mapping[tuple[int, int], int] | None = None,
+    ) -> None:  # fmt: skip
         self._rules = rules
         self._streams = {(s.node, s.incarnation): s for s in streams}
+        for stream in self._streams.values():
+            moments.recall(stream)
         self._silences = {gap.node: gap for gap in silences}
-        self._complained: dict[tuple[str, str], int] = {}
-        self.dropped: dict[str, int] = {}
+        self._on_air = advertised.OnAir(floors or {})
+        self._complaints = Complaints()
+        self._complain, self._drop = self._complaints.about, self._complaints.drop
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        return self._complaints.dropped
 
     def hear(self, received: Received) -> list[Effect]:
         """One payload -> what to do about it, in order. Never raises on what came from outside."""
@@ -95,9 +126,29 @@ class Session:
             effects.append(Note("warning" if message.level <= 4 else "info", "node says", data))
         return effects
 
+    def hear_advert(self, told: Advertised) -> list[Effect]:
+        """The same for an advert. Its counter is spent, whatever becomes of what it says."""
+        received = advertised.as_received(told)
+        name = node_name(told.node)
+        if not self._rules.knows(name):
+            return self._complain(received, told.node, "unknown node", "add it to [nodes] of the configuration")
+        if not moments.has_time(received):
+            return self._complain(received, told.node, "gateway has no time", "nodes keep their records until it has")
+        floor = self._on_air.accept(told)
+        if floor is None:
+            return self._complain(received, told.node, "advert counts backwards", "a node that was erased needs a new key")
+        site = self._rules.site_of(name, received.received_ms // 1000)
+        rate = self._rules.greatest_rate(site) if site is not None else 0
+        streams = [stream for stream in self._streams.values() if stream.node == told.node]
+        stream = advertised.carry_on(streams, told, received, rate)
+        if stream is None:
+            return [floor, Fetch(told.link, told.node)]
+        return [floor, *self._status(stream, received, STATUS_EVERY_S + STATUS_WAITS_S)]
+
     def check_silence(self, now_s: int) -> list[Effect]:
         """Call once a minute: a gap for every node that has delivered nothing for a quarter of an hour."""
         effects: list[Effect] = []
+        self._on_air.watch(now_s)
         newest: dict[int, Stream] = {}
         for stream in self._streams.values():
             if stream.last_bin >= newest.get(stream.node, stream).last_bin:
@@ -107,7 +158,9 @@ class Session:
             if not start:
                 continue
             site = self._rules.site_of(node_name(node), start)
-            if node in self._silences or now_s - start <= SILENT_S or site is None:
+            if node in self._silences or now_s - start <= advertised.SILENT_S or site is None:
+                continue
+            if self._rules.is_on_air(node_name(node)) and self._on_air.is_alive(node, start, now_s):
                 continue
             start = min([start, *(run[0] for run in stream.missing)])
             gap = Gap(site, node, "silent", start, now_s, -1)
@@ -256,22 +309,6 @@ class Session:
     def _time(self, stream: Stream, received: Received) -> list[Effect]:
         stream.told_time_ms = received.received_ms
         return [GiveTime(received.link, stream.node, stream.incarnation)]
-
-    def _drop(self, reason: str) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def _complain(self, received: Received, node: int | None, reason: str, detail: str) -> list[Effect]:
-        # Nothing is acknowledged, so the node keeps what it has. Said once in ten minutes.
-        self._drop(reason)
-        who = received.link if node is None else node_name(node)
-        last = self._complained.get((who, reason))
-        if last is not None and 0 <= received.received_ms - last < TIME_EVERY_MS:
-            return []
-        if len(self._complained) >= 4 * MAX_NODES:
-            self._complained.clear()
-        self._complained[who, reason] = received.received_ms
-        about: dict[str, object] = {} if node is None else {"node": who}
-        return [Note("warning", reason, {**about, "link": received.link, "detail": detail})]
 
 
 def _is_tag(name: str) -> bool:

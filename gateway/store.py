@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 from gateway import again
@@ -32,6 +32,7 @@ from gateway.model import (
     ClimateBin,
     CountBin,
     Effect,
+    Floor,
     Gap,
     Loss,
     Passport,
@@ -50,6 +51,8 @@ __all__ = ["AUDITED", "DEAD", "QUEUED", "SENT", "SUPPRESSED", "Store"]
 
 QUARTER_S = 900
 SIMULATED = "simulated "  # note, with a node's name: 1 where bins say so, and no passport may
+FLOOR = "floor "  # note, with a node's number and the id of its key: the newest counter of its adverts
+MACHINE = "machine"  # note: which run of the machine the steady clock is of
 UNSENT = "unsent "  # note, with a node's name: 1 while minutes of it may be missing that another store had acknowledged
 
 
@@ -80,6 +83,8 @@ class Store(Outbox):
                     self._keep_gap(effect)
                 elif isinstance(effect, Loss):
                     self.keep_loss(effect)
+                elif isinstance(effect, Floor):
+                    self.put_note(FLOOR + f"{effect.node} {effect.key_id}", effect.counter)
                 elif isinstance(effect, Reckoned):
                     self.put_note(UNSENT + node_name(effect.node), 0)
                 elif isinstance(effect, Status):
@@ -215,6 +220,16 @@ class Store(Outbox):
             key,
         )
 
+    def keep_ties(self, machine: int) -> None:
+        """Ties to the steady clock hold while the machine runs: `machine` tells one run of it from the next, 0: nobody knows."""
+        if machine and self.noted(MACHINE) == machine:
+            return
+        with self.transaction():
+            for stream in self.streams():
+                for state in stream.boots.values():
+                    self.keep_boot(replace(state, steady_epoch_ms=None))
+            self.put_note(MACHINE, machine)
+
     def _keep_gap(self, gap: Gap) -> None:
         tags = {"site": gap.site, "node": node_name(gap.node), "reason": gap.reason}
         fields = {"until": gap.until_s, "bound": gap.bound, "resolved": gap.resolved_s}
@@ -266,6 +281,12 @@ class Store(Outbox):
 
     def silences(self) -> list[Gap]:
         return [Gap(**json.loads(self.whole(row)[1])) for row in self.read("SELECT node, gap, crc FROM silences")]
+
+    def floors(self) -> dict[tuple[int, int], int]:
+        """The newest counter of adverts that was accepted, by node and key."""
+        noted = self.read("SELECT name, value FROM meta WHERE name > ? AND name < ?", (FLOOR, FLOOR + "~"))
+        keys = ((*map(int, name.removeprefix(FLOOR).split()), value) for name, value in noted)
+        return {(node, key_id): value for node, key_id, value in keys}
 
     def simulated_nodes(self) -> set[str]:
         """Names of nodes that are not boards: nothing of theirs may leave this machine."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 from zoneinfo import ZoneInfo
 
+import streetwire
 from gateway.audits import Audited
 from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, Series
 from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 QUARTER_S = 900
 GOOD_S = 60  # heard within
 SKEW_S = 5  # what was heard later than now was heard by another clock
+UNFETCHED_S = 7200  # the minutes of a node without a cable come once an hour, and its adverts tell how many people are in them
 RUNNING_S = 90  # a live total that is older says nothing of the running minute
+# Of a node's own health: with any of these people pass uncounted, or their counts may not outlast a power cut.
+FAULTS = sum(streetwire.HEALTH[name] for name in ("counter_silent", "counter_garbled", "blocked", "log_failed"))
+
+State = Literal["good", "fault", "quiet", "silent", "never"]
 
 
 class Count(TypedDict):
@@ -52,9 +58,10 @@ class ClimateView(TypedDict):
 
 
 class Health(TypedDict):
-    """`state`: good (heard within a minute), quiet, silent (a gap is open), never (not heard since the gateway started)."""
+    """`state`: good (heard within a minute), fault (heard too, and says itself that it cannot count), quiet, silent (a gap is
+    open), never (not heard since the gateway started)."""
 
-    state: str
+    state: State
     heard_s: int | None
     link: str | None
     uptime_s: int | None
@@ -228,13 +235,14 @@ def _quarter(series: Series, now: Now) -> Count | None:
 
 def _open(node: NodeNow, newest: Counted | None, now_s: int) -> Open | None:
     # Since the last record, as long as that is the minute before this one: with a backlog under way, or before the first
-    # record, live totals say nothing about this minute.
+    # record, live totals say nothing about this minute. Of a node without a cable they tell of all that has not been fetched.
     live_s = node.heard.live_ms // 1000 if node.heard else 0
     from_s = node.last_bin_s + PERIOD_S
     as_of_s = max(live_s, from_s)  # a record that came after the live message has closed everything before
     if newest is not None and from_s <= newest.from_s:  # its record was booked this very moment
         return None
-    if not live_s or not node.last_bin_s or not -SKEW_S <= now_s - as_of_s <= RUNNING_S or as_of_s - from_s >= 2 * PERIOD_S:
+    most_s = UNFETCHED_S if node.heard and node.heard.link.startswith("ble:") else 2 * PERIOD_S
+    if not live_s or not node.last_bin_s or not -SKEW_S <= now_s - as_of_s <= RUNNING_S or as_of_s - from_s >= most_s:
         return None
     return {"from_s": from_s, "as_of_s": as_of_s, "ab": node.open_ab, "ba": node.open_ba}
 
@@ -275,9 +283,12 @@ def _health(node: NodeNow | None, now_s: int) -> Health:
     }
 
 
-def _state(node: NodeNow | None, now_s: int) -> str:
+def _state(node: NodeNow | None, now_s: int) -> State:
     if node is not None and node.silent_since_s:
         return "silent"
     if node is None or node.heard is None:
         return "never"
-    return "good" if -SKEW_S <= now_s - node.heard.at_ms // 1000 <= GOOD_S else "quiet"
+    if not -SKEW_S <= now_s - node.heard.at_ms // 1000 <= GOOD_S:
+        return "quiet"
+    told = node.heard.health.get("health")
+    return "fault" if isinstance(told, int) and told & FAULTS else "good"

@@ -67,6 +67,9 @@ class SerialDriver:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
+    def fetch(self, node: int) -> None:
+        """A cable is open all the time: nodes on it say what they have."""
+
     async def send(self, message: streetwire.Message) -> bool:
         port = self._port
         if port is None:
@@ -90,7 +93,7 @@ class SerialDriver:
         stats.is_open = True
         _log.info("port open", link=self.link)
         try:
-            await opened(self.link)
+            await opened(self.link, None)
             while True:
                 data = await port.read_async(max(1, min(port.in_waiting, MAX_READ)))
                 stats.rx_bytes += len(data)

@@ -27,6 +27,8 @@ export function showNode(node, now_s) {
 
 function showCounts({ minute, open, quarter, today }, now_s) {
   put("minute-when", minute ? minuteTime(minute.from_s, now_s) : "");
+  const isLong = open && open.as_of_s - open.from_s > 2 * MINUTE_S;
+  put("open-title", isLong ? say("open-since", { time: format.clock(open.from_s) }) : say("open"));
   put("open-when", open ? say("open-as-of", { time: format.clockWithSeconds(open.as_of_s) }) : "");
   put("open-ab", open ? format.count(open.ab) : say("no-value"));
   put("open-ba", open ? format.count(open.ba) : say("no-value"));

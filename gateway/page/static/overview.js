@@ -6,6 +6,7 @@ import { say } from "./words.js";
 
 const HEALTH = {
   good: { word: "health-good", sum: { word: "overview-good" } },
+  fault: { word: "health-fault", sum: { word: "overview-fault" } },
   quiet: { word: "health-quiet", sum: { word: "overview-quiet" } },
   silent: { word: "health-silent", sum: { word: "overview-silent" } },
   never: { word: "health-never", sum: { word: "overview-never" } },

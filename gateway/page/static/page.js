@@ -4,10 +4,10 @@
 //   body[data-connection]            "waiting" until the first state, then "live" or "lost"
 //   #node[data-node="tr-..."]        the selected node; the URL's #tr-... selects another one. Inside it, by data-field:
 //     open-ab, open-ba, minute-ab, minute-ba, quarter-ab, quarter-ba, today-ab, today-ba      numbers, "–" without data
-//     minute-coverage, quarter-coverage, today-coverage, open-coverage, minute-when, open-when
+//     minute-coverage, quarter-coverage, today-coverage, open-coverage, minute-when, open-when, open-title
 //     site, node, ab-label, ba-label, health-word, health-heard, temperature, humidity, climate-when
 //     readout, chart, chart-note, table-toggle, table-body, and in the details uptime, boot, resets, frames-lost, ...
-//   [data-field="health"][data-health="good|quiet|silent|never"]
+//   [data-field="health"][data-health="good|fault|quiet|silent|never"]
 //   [data-overview="tr-..."][data-health="..."]   one node in the overview, which is there from two nodes on
 //   [data-field="..."] gateway, clock, simulated, connection, empty; #delivery with uplink, outbox-waiting, outbox-oldest,
 //     dead-letters, trouble, trouble-said, audit, disk
