@@ -52,6 +52,18 @@ def soak(
     return run_soak(days, nodes)
 
 
+def air(
+    *,
+    minutes: Annotated[int, Parameter(help=t("help.bench-minutes"), converter=whole)] = 60,
+    nodes: Annotated[int, Parameter(help=t("help.bench-nodes"), converter=whole)] = 50,
+) -> int:
+    from tools.bench_air import run_bench
+
+    expect("--minutes", minutes, 1 <= minutes <= 1440, "bench.range-minutes")
+    expect("--nodes", nodes, 1 <= nodes <= 256, "bench.range-nodes")
+    return run_bench(nodes, minutes)
+
+
 def core(
     *,
     records: Annotated[int, Parameter(help=t("help.bench-bulk"), converter=whole)] = FULL["records"],

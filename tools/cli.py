@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,7 +27,9 @@ from tools.arguments import whole
 from tools.terminal import UsageError, say, shared, t
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from cyclopts.help import HelpPanel
     from rich.console import Console, ConsoleOptions
 
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 def demo(
     *,
     seed: Annotated[int, Parameter(help=t("help.demo-seed"), converter=whole)] = 7,
-    nodes: Annotated[int, Parameter(help=t("help.demo-nodes"), converter=whole)] = 2,
+    nodes: Annotated[int, Parameter(help=t("help.demo-nodes"), converter=whole)] = 6,
     outage: Annotated[str | None, Parameter(help=t("help.demo-outage"))] = None,
     duration: Annotated[str, Parameter(help=t("help.demo-duration"))] = "6h",
     port: Annotated[int | None, Parameter(help=t("help.demo-port"), converter=whole)] = None,
@@ -129,6 +132,20 @@ def simulate(
     return simulate_command.run_simulate(schedules, seed, mutant)
 
 
+def node_replay(
+    trace: Annotated[Path, Parameter(help=t("help.node-trace"))],
+    /,
+    *,
+    sensor: Annotated[Literal["ld2450", "tfluna", "vl53l1x", "pir"], Parameter(help=t("help.node-sensor"))],
+    interpreter: Annotated[Literal["micropython", "cpython"], Parameter(help=t("help.node-interpreter"))] = "micropython",
+    heap: Annotated[str | None, Parameter(help=t("help.node-heap"))] = None,
+    score: Annotated[bool, Parameter(negative="", help=t("help.node-score"))] = False,
+) -> int:
+    from tools import node_command
+
+    return node_command.replay(trace, sensor, interpreter, heap, score)
+
+
 # "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
@@ -143,11 +160,13 @@ COMMANDS = {
     "bench store": bench_commands.store,
     "bench chain": bench_commands.chain,
     "bench soak": bench_commands.soak,
+    "bench air": bench_commands.air,
     "uplink check": uplink_check,
     "uplink status": uplink_status,
     "uplink dead-letters": uplink_dead_letters,
     "data audit": data_audit,
     "data replay": data_replay,
+    "node replay": node_replay,
 }
 
 
@@ -158,12 +177,28 @@ class OurUsage(DefaultFormatter):
         if usage:
             console.print(f"{usage}\n", style="bold", markup=False, highlight=False)
 
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        # What is required stands in the usage; the library would say so in English.
+        optional = panel.copy(entries=[entry.copy(required=False) for entry in panel.entries])
+        super().__call__(console, options, optional)
+
+
+def needs(function: Callable[..., int]) -> list[str]:
+    """The words that a command cannot do without, as its usage shows them."""
+    parameters = signature(function).parameters.values()
+    return [
+        f"--{found.name} {found.name.upper()}" if found.kind is found.KEYWORD_ONLY else found.name.upper()
+        for found in parameters
+        if found.default is found.empty
+    ]
+
 
 def build() -> App:
     """The command tree, explained in the user's language."""
     shape: dict[str, Any] = {
         "group_commands": Group(t("help.commands")),
         "group_parameters": Group(t("help.options")),
+        "group_arguments": Group(t("help.arguments")),
         "default_parameter": Parameter(show_default=False, show_choices=False),
         "help_formatter": OurUsage(),
         "result_action": "return_value",
@@ -177,7 +212,7 @@ def build() -> App:
         if noun and noun not in nouns:
             nouns[noun] = App(name=noun, help=t(f"help.{noun}-noun"), usage=t("help.usage-noun", noun=noun), **shape)
             app.command(nouns[noun])
-        about = {"help": t(f"help.{name.replace(' ', '-')}"), "usage": t("help.usage", command=name)}
+        about = {"help": t(f"help.{name.replace(' ', '-')}"), "usage": t("help.usage", command=" ".join([name, *needs(function)]))}
         nouns.get(noun, app).command(function, name=verb, **about)
 
     @app.meta.default

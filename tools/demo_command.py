@@ -35,7 +35,7 @@ class Wishes:
     """The options of the command. `stay` None: as a terminal would have it."""
 
     seed: int = 7
-    nodes: int = 2
+    nodes: int = 6
     outage: str | None = None
     duration: str = "6h"
     port: int | None = None
@@ -151,14 +151,14 @@ def summary(result: dict[str, Any]) -> str:
     """The books in words."""
     true, counted, stored = (result[name] for name in ("truth", "counted", "stored"))
     people = sum(true.values())
-    error, floor = percent(result["error"], 1, "+"), percent(result["error_floor"])
     about = {name: result[name] for name in ("interpreter", "server", "seed")}
     minutes = round(result["simulated_s"] / 60)
     length = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
     lines = [
         t("demo.summary-run", length=length, wall_s=decimal(result["wall_s"], 1), **about),
         t("demo.summary-passed", people=people, **true),
-        t("demo.summary-counted", people=sum(counted.values()), **counted, error=error, floor=floor),
+        t("demo.summary-counted", people=sum(counted.values()), **counted),
+        *_by_kind(result),
         t("demo.summary-stored", people=sum(stored.values()), **stored),
         t(
             "demo.summary-books", lost=result["lost"], twice=result["duplicated"], flagged=result["flagged"],
@@ -169,7 +169,19 @@ def summary(result: dict[str, Any]) -> str:
     if result["server"] == "file":
         lines.append(t("demo.summary-file"))
     lines += [t("demo.summary-complaint", complaint=complaint) for complaint in result["complaints"]]
-    if abs(result["error"]) > result["error_floor"] and people < FEW_PEOPLE:
+    if result["closed"] and not result["ok"] and people < FEW_PEOPLE:
         lines.append(t("demo.summary-short", people=people))
     lines.append(t("demo.summary-closed" if result["closed"] else "demo.summary-open"))
     return "\n".join(lines)
+
+
+def _by_kind(result: dict[str, Any]) -> list[str]:
+    """What each kind of part counted, its error and what is allowed."""
+    lines = []
+    for kind in result["kinds"].values():
+        found = {sensor: {name: sum(of.values()) for name, of in result["by_sensor"][sensor].items()} for sensor in kind["sensors"]}
+        words = [t("demo.summary-sensor", sensor=sensor, people=of["truth"], counted=of["counted"]) for sensor, of in found.items()]
+        floor = kind["error_floor"]
+        allowed = t("demo.allowed-any") if floor is None else t("demo.allowed", floor=percent(floor))
+        lines.append(t("demo.summary-kind", sensors=", ".join(words), error=percent(kind["error"], 1, "+"), allowed=allowed))
+    return lines

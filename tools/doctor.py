@@ -6,12 +6,10 @@ import os
 import shutil
 import socket
 import sqlite3
-import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,21 +23,11 @@ from gateway.version import VERSION
 from gateway.window import COMPILED
 from gateway.words import Say
 from tools import compile_core, page_client
+from tools.doctor_ble import examine_ble
+from tools.finding import BAD, GOOD, NOTE, Finding
+from tools.rights import is_own_file, waits_for_login
 
-GOOD, NOTE, BAD = "good", "note", "bad"
 LITTLE_DISK_MB, NO_DISK_MB = 1000, 100
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`check` names what was looked at; `fix`, where there is one, mends it without asking."""
-
-    check: str
-    level: str
-    detail: Say
-    fix: Callable[[], object] | None = None
-    fixed: Say | None = None  # what is so after the fix
-    unfixed: Say | None = None  # after one that failed, where that tells more than `detail`
 
 
 def examine(path: Path | None) -> Iterator[Finding]:
@@ -58,6 +46,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
     yield from _secrets(settings)
     yield from _store(settings)
     yield from _ports(settings, is_running)
+    yield from examine_ble(settings, is_running)
     yield from _clock()
     yield from _page(settings, is_running)
     yield from _uplink(settings)
@@ -127,17 +116,11 @@ def _secrets(settings: Config) -> Iterator[Finding]:
     except ConfigError as error:
         for problem in error.problems:
             file = problem.values.get("file")
-            if isinstance(file, Path) and problem.key == "config.secret-open" and _is_own_file(file):
+            if isinstance(file, Path) and problem.key == "config.secret-open" and is_own_file(file):
                 closed = Say("doctor.fixed-secret", {"file": file})
                 yield Finding("secrets", BAD, problem, partial(file.chmod, 0o600), closed)
             else:
                 yield Finding("secrets", BAD, problem)
-
-
-def _is_own_file(path: Path) -> bool:
-    """What may be closed without asking: a plain file of this user, and no link to somewhere else."""
-    about = path.lstat()
-    return stat.S_ISREG(about.st_mode) and (os.name != "posix" or about.st_uid == os.getuid())
 
 
 def _store(settings: Config) -> Iterator[Finding]:
@@ -179,7 +162,7 @@ def _port(port: str, is_running: bool) -> Finding:
             return Finding("ports", GOOD, Say("doctor.port-in-use", {"port": port}))
         return Finding("ports", BAD, Say(f"error.{error.key}", error.data))
     except PermissionDenied as error:
-        key = "doctor.log-in-again" if _is_in_group_file() else f"error.{error.key}"
+        key = "doctor.log-in-again" if waits_for_login("dialout") else f"error.{error.key}"
         return Finding("ports", BAD, Say(key, error.data))
     if not Path(port).exists():
         return Finding("ports", NOTE, Say("error.port-missing", {"port": port}))
@@ -190,18 +173,6 @@ def _stable_name(device: str) -> str:
     """The name under /dev/serial/by-path that stays the same when nodes are plugged in another order."""
     names = [str(link) for link in Path("/dev/serial/by-path").glob("*") if os.path.realpath(link) == os.path.realpath(device)]
     return min(names, default=device)
-
-
-def _is_in_group_file() -> bool:
-    """The user is in dialout, but has not logged in since."""
-    try:
-        import grp
-        import pwd
-
-        group = grp.getgrnam("dialout")
-        return pwd.getpwuid(os.getuid()).pw_name in group.gr_mem and group.gr_gid not in os.getgroups()
-    except (ImportError, KeyError):
-        return False
 
 
 def _clock() -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from rich.text import Text
 from gateway.view import ClimateView, Count, NodeView, OutboxView, View
 from tools.terminal import decimal, percent, printable, shared, t
 
-MARKS = {"good": "●", "quiet": "◐", "silent": "○", "never": "·"}  # shapes, since colour alone says nothing
+MARKS = {"good": "●", "fault": "◆", "quiet": "◐", "silent": "○", "never": "·"}  # shapes, since colour alone says nothing
 
 
 def table_of(view: View, page_url: str) -> Table:

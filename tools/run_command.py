@@ -14,7 +14,7 @@ from rich.live import Live
 
 from gateway import config, logs, service
 from gateway.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError, StoreError
-from gateway.timekeeping import SynchronisedClock, steady_ms, utc_ms
+from gateway.timekeeping import SynchronisedClock, run_of_machine, steady_ms, utc_ms
 from gateway.version import VERSION
 from gateway.watch import Watch
 from gateway.words import Say
@@ -42,7 +42,7 @@ async def _serve(settings: config.Config) -> bool:
         # With a table on the screen, stderr is the table's: what is logged appears above it.
         logs.set_up("json" if shared.json else settings.gateway.log, shared.verbose, sys.stdout if shared.json else sys.stderr)
         clock = SynchronisedClock() if settings.gateway.clock == "ntp" else utc_ms
-        gateway = service.Service(settings, clock, steady=steady_ms)
+        gateway = service.Service(settings, clock, steady=steady_ms, machine=run_of_machine())
         gateway.stop_on_signals()
         drawing = asyncio.create_task(_draw(live, settings, gateway)) if live else None
         if drawing is not None:

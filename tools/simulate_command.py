@@ -7,20 +7,14 @@ power of ten; how fast it really was is said on stderr.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from gateway.words import Say
+from tools.progress import bar
 from tools.terminal import UsageError, decimal, say, shared, show, t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tools.simulate.law import Violation
     from tools.simulate.run import Result, Trace
 
@@ -38,7 +32,7 @@ def run_simulate(schedules: int, seed: int, mutant: str | None) -> int:
     _expect("--seed", seed, 0 <= seed <= MOST_SEED, Say("simulate.range-seed"))
     _expect("--mutant", mutant, mutant is None or mutant in mutants.MUTANTS, Say("simulate.range-mutant"))
     begin_s = time.monotonic()
-    with _bar(schedules) as done:
+    with bar(t("simulate.running"), schedules) as done:
         result = run.simulate(schedules, seed, mutant, done=done)
     per_s = result.schedules / (time.monotonic() - begin_s)
     say(t("simulate.speed", rate=decimal(per_s, 1)))
@@ -157,24 +151,6 @@ def _told(name: str, value: object) -> object:
     from tools.simulate.gateway import START_S
 
     return _clock((value - START_S) * 1000) if name in _MOMENTS and isinstance(value, int) else value
-
-
-# -- while it runs
-
-
-@contextmanager
-def _bar(schedules: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, for what takes longer than a second."""
-    console = Console(stderr=True, highlight=False)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        begin_s = time.monotonic()
-        task = bar.add_task(t("simulate.running"), total=schedules, visible=False)
-
-        def done(count: int) -> None:
-            bar.update(task, completed=count, visible=time.monotonic() - begin_s > 1)
-
-        yield done
 
 
 def _expect(option: str, found: object, is_good: bool, expected: Say) -> None:

@@ -15,19 +15,16 @@ Theory of operation
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import streetwire
 from gateway.errors import EXIT_ENVIRONMENT
-from tools.amount import at_least
+from tools import torturing
+from tools.torturing import Broken
 
 try:
     from cobs import cobs
@@ -41,14 +38,6 @@ MAX_BLOCKS = 500  # of memory that a run may hold more at its end than after its
 WARM_STREAMS = 3
 
 Damage = Callable[[random.Random, bytes], bytes]
-
-
-class Broken(AssertionError):
-    """A rule and the bytes that break it."""
-
-    def __init__(self, rule: str, data: bytes) -> None:
-        super().__init__(rule, data)
-        self.rule, self.data = rule, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +67,9 @@ def good_payloads() -> list[bytes]:
         streetwire.Time(*who, 1_800_000_000_000),
         streetwire.Command(*who, streetwire.RESEND_FROM, 17),
         streetwire.Log(*who, 4, 99, "sensor silent, türkis " * 6),
+        streetwire.Challenge(who[0], 0, bytes(range(streetwire.NONCE_SIZE))),
+        streetwire.Answer(*who, bytes(range(0, 64, 4)), 4711, bytes(range(200, 208))),
+        streetwire.Proof(*who, bytes(streetwire.MAC_SIZE)),
     ]
     return [message.encode() for message in messages]
 
@@ -249,24 +241,13 @@ def _feed(deframer: streetwire.Deframer, stream: bytes, chance: random.Random) -
 
 def main(words: list[str]) -> int:
     """Runs on every core; the exit code."""
-    parser = argparse.ArgumentParser(prog="torture_frames", description="Malformed frames through the wire protocol.")
-    parser.add_argument("--frames", type=at_least(1), default=1_000_000, help="how many malformed frames (1000000)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed damages the same (1)")
-    parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1, help="at once (one for each core)")
-    asked = parser.parse_args(words)
-    started = time.monotonic()
-    share = -(-asked.frames // asked.processes)
-    try:
-        if asked.processes == 1:
-            told = torture(share, asked.seed)
-        else:
-            with ProcessPoolExecutor(asked.processes) as pool:
-                runs = [pool.submit(torture, share, asked.seed, first, asked.processes) for first in range(asked.processes)]
-                told = sum((run.result() for run in runs), Told())
-    except Broken as broken:
-        print(f"seed {asked.seed}: {broken.rule}\n{broken.data.hex()}")
+    about = ("Malformed frames through the wire protocol.", "frames", "how many malformed frames")
+    asked = torturing.asked("torture_frames", *about, words)
+    calls = [(asked.share, asked.seed, first, asked.processes) for first in range(asked.processes)]
+    ended = torturing.run(torture, calls, asked.seed)
+    if ended is None:
         return 1
-    took_s = time.monotonic() - started
+    told, took_s = sum(ended[0], Told()), ended[1]
     print(
         f"seed {asked.seed}: {told.malformed} malformed frames among {told.good} good ones, none accepted, in {took_s:.1f} s "
         f"({told.malformed / took_s:.0f} a second)"

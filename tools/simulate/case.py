@@ -119,7 +119,7 @@ def cases_of(world: World) -> Iterator[Case]:
             bins=tables["passages"].get(name, []), losses=tables["losses"].get(name, []), gaps=tables["gaps"].get(name, []),
             buried=buried.get(name, {}),
             truth=[world.second(ms) for ms in moments],
-            unknowable_until=world.second(book.unknowable_until_ms),
+            unknowable_until=world.second(book.unknowable_until_ms + 999),  # truth is in whole seconds: that of the cut, too
             cuts=[world.second(ms) for ms in book.cuts],
             wipes=[world.second(ms) for ms in book.wipes],
             slack_s=SLACK_S + (LATE_MS // 1000 if late else 0),

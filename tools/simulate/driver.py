@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import streetwire
-from gateway.drivers.base import Emit, LinkStats
+from gateway.drivers.base import Emit, LinkStats, Opened
 from gateway.model import Received
 from tools.simulate.link import Cable
 from tools.simulate.timeline import Killed
+
+
+async def step_alive(step: Callable[[], None], is_dead: Callable[[], bool]) -> None:
+    """Before a gateway says something: a moment at which it may end. Where it has ended nothing goes on."""
+    with suppress(Killed):
+        step()
+    if is_dead():
+        await asyncio.Event().wait()  # for ever: this process is no more
 
 
 class Driver:
@@ -31,8 +39,8 @@ class Driver:
         self._deframer = streetwire.Deframer()
         self._arrived: asyncio.Queue[Received] = asyncio.Queue()
 
-    async def run(self, emit: Emit, opened: Callable[[str], Awaitable[None]]) -> None:
-        await opened(self.link)
+    async def run(self, emit: Emit, opened: Opened) -> None:
+        await opened(self.link, None)
         self._cable.to_gateway = self._hear
         while True:
             await emit(await self._arrived.get())
@@ -41,11 +49,11 @@ class Driver:
         for payload in self._deframer.feed(data):
             self._arrived.put_nowait(self._receive(payload, self.link))
 
+    def fetch(self, node: int) -> None:
+        """A cable is open all the time."""
+
     async def send(self, message: streetwire.Message) -> bool:
-        with suppress(Killed):
-            self._step()
-        if self._is_dead():
-            await asyncio.Event().wait()  # for ever: this process is no more
+        await step_alive(self._step, self._is_dead)
         self._said(message)
         self._cable.down(streetwire.encode_frame(message.encode()))
         return True

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from tools.simulate import air_faults
 from tools.simulate.link import NOISE
 from tools.simulate.schedule import ALL_OFF, MINUTE_MS, Stroke
 from tools.simulate.server import STATUSES
@@ -44,6 +45,18 @@ def _lasting(low_ms: int, high_ms: int) -> Callable[[Random], Numbers]:
     return lambda rng: (low_ms + int((high_ms - low_ms) * rng.random() ** 3),)
 
 
+def _share_lost(rng: Random) -> Numbers:
+    return (*_lasting(60_000, 3 * HOUR_MS)(rng), rng.choice((50, 80, 95, 100)))
+
+
+def _strangers(rng: Random) -> Numbers:
+    return (*_lasting(10_000, 10 * MINUTE_MS)(rng), rng.getrandbits(16))
+
+
+def _reserve(rng: Random) -> Numbers:
+    return (*_lasting(500, 60_000)(rng), rng.randrange(2))
+
+
 # -- nodes
 
 
@@ -68,7 +81,7 @@ def _all_off(world: World, stroke: Stroke) -> bool:
     rest_ms = stroke.numbers[0]
     for index in range(len(world.nodes)):
         world.cut(index, rest_ms)
-    world.gateway.kill(rest_ms)
+    world.gateway.power_cut(rest_ms)
     return True
 
 
@@ -105,9 +118,10 @@ def _twin_other(world: World, stroke: Stroke) -> bool:
 def _noise(kind: str) -> Fault:
     def strike(world: World, stroke: Stroke) -> bool:
         lasting_ms, percent = stroke.numbers
-        cable = world.cables[world.nodes[stroke.node].plan.link]
-        cable.make_noise(kind, world.timeline.now_ms + lasting_ms, percent / 100)
-        return True
+        cable = world.nodes[stroke.node].cable
+        if cable is not None:
+            cable.make_noise(kind, world.timeline.now_ms + lasting_ms, percent / 100)
+        return cable is not None
 
     return Fault(
         lambda rng: (*_lasting(20_000, 10 * MINUTE_MS)(rng), rng.choice((5, 20, 50, 90))), strike, ("lasting_ms", "percent"),
@@ -116,13 +130,17 @@ def _noise(kind: str) -> Fault:
 
 
 def _link_down(world: World, stroke: Stroke) -> bool:
-    world.cables[world.nodes[stroke.node].plan.link].out_until_ms = world.timeline.now_ms + stroke.numbers[0]
-    return True
+    cable = world.nodes[stroke.node].cable
+    if cable is not None:
+        cable.out_until_ms = world.timeline.now_ms + stroke.numbers[0]
+    return cable is not None
 
 
 def _answers_lost(world: World, stroke: Stroke) -> bool:
-    world.cables[world.nodes[stroke.node].plan.link].mute_until_ms = world.timeline.now_ms + stroke.numbers[0]
-    return True
+    cable = world.nodes[stroke.node].cable
+    if cable is not None:
+        cable.mute_until_ms = world.timeline.now_ms + stroke.numbers[0]
+    return cable is not None
 
 
 # -- the gateway
@@ -145,8 +163,8 @@ def _step_clock(world: World, stroke: Stroke) -> bool:
 
 def _lose_clock(world: World, stroke: Stroke) -> bool:
     # It boots without a network: its clock begins at 1970 until it has one.
-    world.gateway.kill(2000)
-    world.move_clock(-world.gateway.clock(), stroke.numbers[0])
+    world.gateway.power_cut(2000)
+    world.move_clock(-world.second(0) * 1000 - world.timeline.now_ms, stroke.numbers[0])
     return True
 
 
@@ -235,7 +253,9 @@ FAULTS: dict[str, Fault] = {
         lambda rng: (rng.randrange(rng.choice((1, 33, 65, 300, 1200))),), _cut_in_write, ("bytes",), 3, strikes_node=True
     ),
     "quick_reboots": Fault(
-        lambda rng: (rng.randrange(2, 6), rng.choice((2000, 7000, 25_000, 61_000))), _quick_reboots, ("times", "pause_ms"),
+        lambda rng: (rng.randrange(2, 6), rng.choice((2000, 7000, 25_000, 61_000))),
+        _quick_reboots,
+        ("times", "pause_ms"),
         strikes_node=True,
     ),
     ALL_OFF: Fault(_lasting(HOUR_MS, 14 * 24 * HOUR_MS), _all_off, _OFF),
@@ -248,6 +268,14 @@ FAULTS: dict[str, Fault] = {
     **{kind: _noise(kind) for kind in NOISE},
     "link_down": Fault(_lasting(5000, 40 * MINUTE_MS), _link_down, _LASTING, 2, strikes_node=True),
     "answer_lost": Fault(_lasting(5000, 15 * MINUTE_MS), _answers_lost, _LASTING, is_quiet=True, strikes_node=True),
+    # The air between nodes without a cable and the gateway.
+    "adverts_lost": Fault(_share_lost, air_faults.adverts_lost, ("lasting_ms", "percent"), is_quiet=True, strikes_node=True),
+    "adverts_replayed": Fault(_lasting(1000, 40 * MINUTE_MS), air_faults.adverts_replayed, ("after_ms",), strikes_node=True),
+    "strange_adverts": Fault(_strangers, air_faults.strange_adverts, ("lasting_ms", "seed"), strikes_node=True),
+    "scanner_deaf": Fault(_lasting(10_000, 40 * MINUTE_MS), air_faults.scanner_deaf, _LASTING),
+    "adapter_gone": Fault(_lasting(5000, 40 * MINUTE_MS), air_faults.adapter_gone, _LASTING),
+    "conversation_cut": Fault(lambda rng: (rng.randrange(30),), air_faults.cut_conversation, ("chunks",), is_quiet=True),
+    "cut_in_reserve": Fault(_reserve, air_faults.cut_in_reserve, ("off_ms", "is_kept"), strikes_node=True),
     # The gateway: its process, its clock, its disk, its store.
     "gateway_killed": Fault(lambda rng: (rng.randrange(60), 2000 + int(60_000 * rng.random() ** 3)), _kill, ("step", "off_ms"), 5),
     "gateway_stopped": Fault(_lasting(5000, 60 * MINUTE_MS), _stop, _OFF, 1.5),

@@ -19,19 +19,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import structlog
 
 import streetwire
 from gateway import minutes, publishing, service
+from gateway.drivers.base import Clock
 from gateway.errors import StoreError
-from gateway.model import CountBin, Received, node_name
+from gateway.model import Advertised, CountBin, Received, node_name
+from gateway.radio.keys import KeyStore
 from gateway.service import Service
+from tools.simulate.air import Air
+from tools.simulate.air_driver import AirDriver, radio_of
 from tools.simulate.disk import Disk, StoreFiles, watched_sql
 from tools.simulate.driver import Driver
 from tools.simulate.link import Cable
+from tools.simulate.radio import key_of
 from tools.simulate.server import Server, Uplink
 from tools.simulate.settings import config_of
 from tools.simulate.timeline import Killed, Loop, Timeline
@@ -49,16 +54,20 @@ class Gateway:
     to; `broken_laws` holds what was seen to go wrong at run time."""
 
     def __init__(
-        self, timeline: Timeline, plan: Plan, folder: Path, cables: dict[str, Cable], server: Server, faults: Counter[str],
-        rng: Random, answered: Callable[[int], None],
+        self, timeline: Timeline, plan: Plan, folder: Path, cables: dict[str, Cable], air: Air, server: Server,
+        faults: Counter[str], rng: Random, answered: Callable[[int], None],
     ) -> None:  # fmt: skip
         self.offset_ms = 0  # of its clock against true time
+        self._machine = 1  # which run of it this is
         self.disk = Disk(faults)
         self.files = StoreFiles(folder / "state")
         self.broken_laws: list[str] = []
         self._timeline = timeline
         self._config = config_of(plan, folder / "state")
         self._cables = cables
+        self._air = air
+        self._counters: dict[tuple[int, int], int] = {}  # of the advert that was believed last, by node and key
+        self._put_in_keys(plan, KeyStore(folder / "state" / "keys"))
         self._server = server
         self._faults = faults
         self._rng = rng
@@ -110,6 +119,13 @@ class Gateway:
         self._service = self._loop = None
         for cable in self._cables.values():
             cable.to_gateway = None
+        self._air.scanner = None
+        self._air.hang_up_all()
+
+    def power_cut(self, down_ms: int) -> None:
+        """Of the whole machine: its steady clock begins anew, as far as anybody may rely on it."""
+        self._machine += 1
+        self.kill(down_ms)
 
     def stop(self, down_ms: int) -> bool:
         """SIGTERM: it ends in order, and is started again after a while. False if it is down already."""
@@ -200,6 +216,12 @@ class Gateway:
             self._break(f"{name} before its commit")
         self._acked[key] = message.watermark
 
+    def _believed(self, told: Advertised) -> None:
+        key = told.node, told.key_id
+        if told.advert.counter <= self._counters.get(key, -1):
+            self._break(f"{node_name(told.node)}: advert {told.advert.counter} believed after {self._counters[key]}")
+        self._counters[key] = told.advert.counter
+
     def _ended(self, loop: Loop, task: asyncio.Task[None]) -> None:
         if loop.is_dead:
             return
@@ -210,16 +232,28 @@ class Gateway:
 
     # -- building it
 
+    def _put_in_keys(self, plan: Plan, store: KeyStore) -> None:
+        for node in plan.nodes:
+            for number in (node.number, node.spare) if node.is_on_air else ():
+                key = key_of(number)
+                store.make(key.node, key.address, lambda _size, key=key: key.key)
+
     def _build(self, loop: Loop) -> Service:
-        def open_driver(spec: str, _clock: object, _steady: object) -> Driver:
-            link = spec.partition(":")[2]
+        def open_driver(spec: str, clock: Clock, steady: Clock, **air: Any) -> AirDriver | Driver:
+            kind, _, link = spec.partition(":")
+            if kind == "ble":
+                ends = {"is_dead": lambda: loop.is_dead, "step": self.step}
+                return AirDriver(link, clock, steady, said=self._said, believed=self._believed, **ends, **air)
             return Driver(spec, self._cables[link], self._receive, self._said, lambda: loop.is_dead, self.step)
 
         def open_uplink(_settings: object, to_read: bool = False) -> Uplink:
             return Uplink(self._server, lambda: self._timeline.now_ms, loop.spend, self._faults)
 
         with patch.multiple(service, open_driver=open_driver, open_uplink=open_uplink), watched_sql(self._before_statement):
-            return Service(self._config, self.clock, self._rng.random, steady=self.steady)
+            return Service(
+                self._config, self.clock, self._rng.random, steady=self.steady, machine=self._machine, radio=radio_of(self._air),
+                randomness=self._rng.randbytes,
+            )  # fmt: skip
 
     def _before_statement(self, sql: str) -> None:
         if self._loop is not None:

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.model import PERIOD_S
+from gateway.model import PERIOD_S, node_name
+from gateway.radio.rounds import PERIOD_MS
 from tools.simulate.case import FOR_EVER, GAP_SLACK_S, GIVEN_UP, GUESSED, Case, bound_of, cases_of, count_of, int_of, q_of
 from tools.simulate.rolling_law import wrong_results
 
@@ -46,6 +47,7 @@ def judge(world: World) -> list[Violation]:
         for head, time, before, after in world.server.falls[:5]:
             found.append(Violation("fell", head.decode(), {"minute": time, "before": before, "after": after}))
     found += _dead_letters(world)
+    found += _adverts(world)
     found += [Violation("rolling", node, numbers) for node, numbers in wrong_results(world)]
     for case in cases_of(world):
         for rule in RULES:
@@ -181,6 +183,18 @@ def _pardoned(case: Case) -> int:
 
 
 RULES = (_sums, _never_too_many, _never_too_few, _ceiling, _careless, _gaps, _sources, _unknowns)
+
+
+def _adverts(world: World) -> Iterator[Violation]:
+    """No number twice under a key; and where no fault strikes nobody is spoken to more often than once an hour."""
+    names = {node.radio.key.address: node_name(node.number) for node in world.nodes if node.radio is not None}
+    for address, counter in world.air.counted_twice:
+        yield Violation("counter-twice", names[address], {"counter": counter})
+    before: dict[str, int] = {}
+    for at_ms, address in world.air.begun if not world.plan.strokes else ():
+        if at_ms < world.heals_from_ms and at_ms - before.get(address, at_ms - PERIOD_MS) < PERIOD_MS:
+            yield Violation("spoken-to-often", names[address], {"seconds": (at_ms - before[address]) // 1000})
+        before[address] = at_ms
 
 
 def _dead_letters(world: World) -> Iterator[Violation]:

@@ -5,22 +5,23 @@ A mutant changes the real code while it is `applied`. It is one row: its name is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import streetwire
-from gateway import acceptance, again, books, delivery, heard, proofs
+from gateway import acceptance, advertised, again, books, delivery, heard, proofs
 from gateway.again import Held
 from gateway.booking import Booking
 from gateway.delivery import Item, Result
 from gateway.errors import StoreError
 from gateway.intake import Intake
-from gateway.model import Q_NODE_RESET, Effect, Gap, Loss, Stream
+from gateway.model import Q_NODE_RESET, Effect, Floor, Gap, Loss, Stream
 from gateway.pipeline import Pipeline
 from gateway.proofs import Place
+from gateway.radio.adverts import Listener
 from gateway.rolled import Minutes
 from gateway.sending import Sending
 from gateway.session import Session
@@ -134,6 +135,20 @@ def _silence_goes_on(effects: Any) -> Any:
     return [effect for effect in effects if not (isinstance(effect, Gap) and effect.resolved_s)]
 
 
+# -- the air
+
+
+def _floors_from_zero(real: Any, self: Listener, *heard: Any) -> Any:
+    for peer in self._peers.values():
+        peer.floor = 0
+    return real(self, *heard)
+
+
+def _newest_boot(streams: Iterable[Stream], _advert: streetwire.Advert) -> Any:
+    told = [(stream, state) for stream in streams for state in stream.boots.values() if state.epoch_ms]
+    return max(told, key=lambda found: found[1].boot, default=None)
+
+
 # -- sending
 
 
@@ -189,7 +204,7 @@ def _without_reason(real: Any, self: Store, ref: Any, line: str, _reason: str, n
 
 def _free_when_sent(real: Any, self: Sender, record: Any) -> None:
     real(self, record)
-    self._acked, self._in_flight = record.seq, 0
+    self._acked, self._in_flight = record.seq, []
 
 
 def _never_again(real: Any, self: Sender, now_ms: int) -> bool:
@@ -260,6 +275,14 @@ MUTANTS: dict[str, tuple[Callable[[], Patch], ...]] = {
     "live-totals-forgotten": (_attribute(proofs, "salvage", lambda *_: None),),
     "adopted-records-count-again": (_attribute(again, "held", lambda *_: Held.NO),),
     "audit-mends-nothing": (_attribute(books, "mend", lambda *_: (0, [])),),
+    "adverts-believed-again": (
+        _around(Listener, "hear", _floors_from_zero),
+        _attribute(advertised.OnAir, "accept", lambda _self, told: Floor(told.node, told.key_id, told.advert.counter)),
+    ),
+    "advert-tag-ignored": (
+        _attribute(advertised, "_boot_of", _newest_boot),
+        _attribute(advertised, "SLACK_S", 10_000),
+    ),
     "success-is-any-200": (_around(http, "classify", _classified(lambda status: status == 200)),),
     "redirect-is-success": (_around(http, "classify", _classified(lambda status: 300 <= status < 400)),),
     "drop-on-4xx": (_around(http, "classify", _classified(lambda status: 400 <= status < 500)),),

@@ -1,4 +1,4 @@
-"""One node: the firmware's App on a flash that may fail, looking at a street and talking over a cable.
+"""One node: the firmware's App on a flash that may fail, looking at a street and talking over a cable or on the air.
 
 Theory of operation
     The App beats once a second and whenever a message has arrived; a second's ten radar frames are told in one go. What its
@@ -17,8 +17,12 @@ import streetwire
 from node.app import App
 from node.log import RecordLog
 from node.minutes import AB
+from node.panel import Panel
+from node.supply import Supply
+from tools.simulate.air import Air
 from tools.simulate.flash import Flash, PowerCut
 from tools.simulate.link import Cable
+from tools.simulate.radio import NodeRadio
 from tools.simulate.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -56,11 +60,12 @@ class _WatchedLog(RecordLog):
 class Node:
     """`plan` says what it is; `book` gets the truth. It is off until `power_on`."""
 
-    def __init__(self, plan: NodePlan, timeline: Timeline, cable: Cable, book: NodeBook, rng: Random) -> None:
+    def __init__(self, plan: NodePlan, timeline: Timeline, way: Cable | Air, book: NodeBook, rng: Random) -> None:
         self.number = plan.number
         self.plan = plan
         self.flash = Flash(plan.sectors, plan.sector_size)
-        self.cable = cable
+        self.cable = way if isinstance(way, Cable) else None
+        self.radio = NodeRadio(plan.number, timeline, way, rng, self._woken) if isinstance(way, Air) else None
         self.log: _WatchedLog | None = None
         self.app: App | None = None
         self.is_gone = False  # for good: another one has its place
@@ -69,7 +74,7 @@ class Node:
         self.frames_bad = self.faults = 0
         self.is_set_up = True
         self.is_saturated = False
-        self.targets, self.n_targets = (0,) * 9, 0
+        self.low_centi, self.high_centi, self.still_readings = -4000, 12500, 360
         self._timeline = timeline
         self._book = book
         self._rng = rng
@@ -87,7 +92,22 @@ class Node:
             return False
         minutes = self.app._minutes
         is_written = (minutes.total_ab, minutes.total_ba) == (minutes._told_ab, minutes._told_ba)
-        return is_written and self.log.next_after(self.app._sender.acked) is None
+        return is_written and not self._is_any_missing_behind(self.app._sender.acked)
+
+    def _is_any_missing_behind(self, seq: int) -> bool:
+        # On the air nobody asks for the newest minutes before the next hour. What matters is whether they hold anybody or are
+        # overwritten without a word, and that one of this boot has told how the last one ended.
+        assert self.log is not None
+        if self.radio is None:
+            return self.log.next_after(seq) is not None
+        told = (record.boot for _, owner, record in self._book.records if (owner, record.seq) == (self.log.incarnation, seq))
+        if self.log.boot not in told or self.log.first_held > seq + 1:
+            return True
+        while (record := self.log.next_after(seq)) is not None:
+            if record.d_ab + record.d_ba:
+                return True
+            seq = record.seq
+        return False
 
     # -- power
 
@@ -112,16 +132,20 @@ class Node:
         self._next_passage_ms = self.plan.street.next_passage_ms(now_ms, self._rng)
         ticks = (self._ticks, _ticks_diff, _ticks_add, _sleep_ms)
         cause = POWER_ON if self._boots == 1 else RESET
-        self.app = App(self.number, PASSPORT, cause, ticks, self, self._detector_of, self, self.log, self, self)
+        reset = (cause, "power on" if cause == POWER_ON else "reset", False)
+        panel = Panel(lambda is_on: None, lambda: 1, Supply(lambda: 0, 1000, 0))
+        link = self if self.radio is None else self.radio.link(self.log.incarnation, (self._ticks, _ticks_diff))
+        self.app = App(self.number, PASSPORT, reset, ticks, self._counter_of, self, None, panel, self.log, link, self)
         if self._boots == 1 and self.plan.first_total:
             self.app._minutes.total_ab = self.app._minutes._told_ab = self.plan.first_total
             self.app._minutes.total_ba = self.app._minutes._told_ba = self.plan.first_total
         sender = self.app._sender
         self.log.acked = lambda: sender.acked or 0
-        self.cable.to_node = self._hear
+        if self.cable is not None:
+            self.cable.to_node = self._hear
         self._beat_on(self._boots)
         if self.plan.has_climate:
-            self._step(self._boots, self.app._read_climate())
+            self._step(self._boots, self.app._climate.run(_sleep_ms))
 
     def power_off(self, off_ms: int) -> None:
         """Now, whatever it is doing; it comes back after a while."""
@@ -139,6 +163,8 @@ class Node:
 
     def _darken(self) -> None:
         self.app = self.log = None
+        if self.radio is not None:
+            self.radio.power_off()
         self.flash.bytes_until_cut = None
         self._book.darken(self, self._timeline.now_ms)
 
@@ -170,27 +196,34 @@ class Node:
     def _ticks(self) -> int:
         return (self._first_tick + self._timeline.now_ms - self._booted_ms) % TICKS
 
-    # -- what the App is given: radar, detector, climate, link, watchdog
+    # -- what the App is given: what counts, climate, link, watchdog
+
+    poll_ms, quiet_samples, most_samples, sample_bytes = BEAT_MS, 5, 100, 30
+    rejected_bytes = 0
+    is_blocked = False
 
     def set_up(self) -> None:
         self.is_set_up = True
 
-    def poll(self, now_ticks: int, on_frame: Callable[[int], None], add: Callable[[int, int], int]) -> int:
+    def forget(self) -> None:
+        self.is_set_up = False
+
+    def poll(self, now_ticks: int) -> int:
         now_ms = self._timeline.now_ms
         frames = now_ms // FRAME_MS - self._frames_ms // FRAME_MS
         self._frames_ms = now_ms
         if self._next_passage_ms <= now_ms:
-            on_frame(now_ticks)
+            self._pass()
         return frames
 
-    def _detector_of(self, on_passage: Callable[[int, int], None]) -> Node:
+    def _counter_of(self, on_passage: Callable[[int, int], None]) -> Node:
         self._on_passage = on_passage
         return self
 
-    def feed(self, *frame: object) -> None:
-        """A radar frame for the detector; without one, the watchdog."""
-        if not frame:
-            return
+    def feed(self) -> None:
+        """The watchdog is content."""
+
+    def _pass(self) -> None:
         street, rng, now_ms = self.plan.street, self._rng, self._timeline.now_ms
         while self._next_passage_ms <= now_ms:
             direction = street.direction(rng)
@@ -208,6 +241,7 @@ class Node:
         return messages
 
     def send(self, message: streetwire.Message) -> bool:
+        assert self.cable is not None  # else the App has the radio's link
         self.cable.up(streetwire.encode_frame(message.encode()))
         return True
 
@@ -217,7 +251,11 @@ class Node:
                 self._inbox.append(streetwire.decode(payload))
             except streetwire.WireError:
                 self.frames_bad += 1
-        if self._inbox and self.app is not None:
+        if self._inbox:
+            self._woken()
+
+    def _woken(self) -> None:
+        if self.app is not None:
             self.beat()
 
 

@@ -6,13 +6,14 @@ sharp for it. Strokes have moments in active time, which stands still while ever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from tools.simulate.street import Street
 
 MINUTE_MS = 60_000
 ALL_OFF = "all_off"
+ON_AIR = 1 / 3  # of the nodes
 _WRAP = 1 << 28  # of running totals
 
 
@@ -31,6 +32,7 @@ class NodePlan:
     ticks_before_wrap_ms: int
     first_total: int = 0
     first_boot: int = 0
+    is_on_air: bool = False  # no cable: adverts and conversations
 
     @property
     def spare(self) -> int:
@@ -72,8 +74,8 @@ class Plan:
 
     @property
     def links(self) -> list[str]:
-        """Every cable: one a node, and one for its twin where there will be one."""
-        own = [node.link for node in self.nodes]
+        """Every cable: one a node that has one, and one for its twin where there will be one."""
+        own = [node.link for node in self.nodes if not node.is_on_air]
         twins = [twin_of(self.nodes[s.node].link) for s in self.strokes if s.fault.startswith("twin")]
         return list(dict.fromkeys(own + twins))
 
@@ -88,7 +90,7 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
 
     rng = Random(f"schedule {seed}")
     count = rng.choices((1, 2, 3), (75, 20, 5))[0]
-    nodes = tuple(_node(rng, k) for k in range(count))
+    nodes = tuple(_without_cable(seed, _node(rng, k)) for k in range(count))
     active_ms = int((6 + min(60.0, rng.expovariate(1 / 9))) / count**0.7 * MINUTE_MS)
     chosen = rng.choices(list(kinds), list(kinds.values()), k=rng.choice((0, 1, 1, 1, 2, 2, 3, 4))) if kinds else []
     strokes: list[Stroke] = []
@@ -101,6 +103,12 @@ def draw(seed: int, kinds: dict[str, float]) -> Plan:
     needs_audit = any(FAULTS[stroke.fault].forgets for stroke in strokes)
     audit_minutes = rng.choice((2, 5, 15)) if needs_audit else rng.choice((15, 1440, 1440, 1440))
     return Plan(seed, nodes, active_ms, rng.randrange(60), rng.choice((1, 3, 20, 500)), audit_minutes, tuple(strokes))
+
+
+def _without_cable(seed: int, node: NodePlan) -> NodePlan:
+    """Some have none. Drawn by itself, so that nothing else of a schedule depends on it."""
+    is_on_air = Random(f"air {seed} {node.number}").random() < ON_AIR
+    return replace(node, link=f"air-{node.number}", is_on_air=True) if is_on_air else node
 
 
 def _node(rng: Random, k: int) -> NodePlan:
@@ -119,4 +127,3 @@ def _node(rng: Random, k: int) -> NodePlan:
         first_total=_WRAP - rng.randrange(1, 300) if is_old else 0,
         first_boot=0xFFFF - rng.randrange(3) if is_old else 0,
     )
-

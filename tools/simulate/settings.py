@@ -28,6 +28,7 @@ def config_of(plan: Plan, state_dir: Path) -> Config:
         update={
             "gateway": base.gateway.model_copy(update={"state_dir": state_dir}),
             "serial": base.serial.model_copy(update={"ports": plan.links}),
+            "ble": base.ble.model_copy(update={"enabled": any(node.is_on_air for node in plan.nodes), "scan": "passive"}),
             "uplink": base.uplink.model_copy(update=uplink),
             "sites": sites,
             "nodes": nodes,

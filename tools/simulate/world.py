@@ -13,9 +13,10 @@ from gateway.model import PERIOD_S, node_name
 from node.log import RecordLog
 from streetwire import Record
 from tools.simulate import law
+from tools.simulate.air import Air
 from tools.simulate.books import NodeBook
 from tools.simulate.faults import FAULTS
-from tools.simulate.gateway import START_S, Gateway
+from tools.simulate.gateway import RESTART_MS, START_S, Gateway
 from tools.simulate.law import Violation
 from tools.simulate.link import Cable
 from tools.simulate.node import Node
@@ -24,9 +25,12 @@ from tools.simulate.server import Server
 from tools.simulate.timeline import Timeline
 
 HEAL_MS = 45 * MINUTE_MS  # by then everything has to be delivered
+AIR_HEAL_MS = 100 * MINUTE_MS  # where nodes are spoken to once an hour, and after a longest pause
 CLOCK_HEAL_MS = 110 * MINUTE_MS  # where a node had been told a time an hour ahead
 SILENCE_MS = 17 * MINUTE_MS  # until a node that is gone has been missed
 LOOK_EVERY_MS = 5000
+SPEAK_MS = 130_000  # by then a node has written a minute of its newest boot
+HOURLY = 1 / 16  # of the schedules with nodes without a cable wait until those are spoken to anyway
 AUDIT_AFTER_MS = 3 * MINUTE_MS  # an audit leaves the last two minutes to the next
 _SHM = Path("/dev/shm")  # noqa: S108  memory, where there is one: a sync costs nothing there
 
@@ -63,13 +67,15 @@ class World:
         self.faults: Counter[str] = Counter()
         self.server = Server(self.faults)
         self.cables = {link: Cable(self.timeline, self._rng(link), self.faults) for link in plan.links}
+        self.air = Air(self.timeline, self._rng("air"), self.faults)
         self.books: dict[int, NodeBook] = {}
         self.nodes: list[Node] = []
         rng = self._rng("gateway")
-        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.server, self.faults, rng, self._answered)
+        self.gateway = Gateway(self.timeline, plan, folder, self.cables, self.air, self.server, self.faults, rng, self._answered)
         for node in plan.nodes:
             self._add(node)
         self.is_healing = False
+        self.heals_from_ms = 0
         self.twins: list[tuple[Node, Node]] = []
         self._audit_due_s = 0  # from then on an audit sees everything
         self._server_turn = self._clock_turn = 0
@@ -86,7 +92,7 @@ class World:
         heals = self._heal()
         for book in self.books.values():
             book.close(self.timeline.now_ms)
-        violations = law.judge(self) + ([] if heals else [Violation("heals", "", {"minutes": HEAL_MS // MINUTE_MS})])
+        violations = law.judge(self) + ([] if heals else [Violation("heals", "", {"minutes": self._heal_ms // MINUTE_MS})])
         outcome = Outcome(self.plan.seed, violations, self.faults, (self.timeline.now_ms - begin_ms) * len(self.books))
         for book in self.books.values():
             outcome.cuts += len(book.cuts)
@@ -108,6 +114,7 @@ class World:
         self.server.heal()
         for cable in self.cables.values():
             cable.heal()
+        self.air.heal()
         self.gateway.offset_ms = 0
         self.gateway.disk.is_full = self.gateway.disk.fails_to_commit = False
         self.gateway.start(at_once=True)
@@ -118,12 +125,16 @@ class World:
             node.power_on()
         for _, twin in self.twins:  # somebody has found it
             twin.unplug()
-        begin_ms = self.timeline.now_ms
+        begin_ms = self.heals_from_ms = self.timeline.now_ms
+        if self.has_air and self._rng("heal").random() >= HOURLY:  # a gateway that starts speaks to everybody it hears
+            self.timeline.after(SPEAK_MS, self.gateway.stop, RESTART_MS)
         self._audit_due_s = max(self.second(begin_ms), self._newest_minute()) + AUDIT_AFTER_MS // 1000
         least_ms = 2 * MINUTE_MS + 2 * LOOK_EVERY_MS
         if any(node.is_gone for node in self.nodes):  # it is missed when its last minute, by whatever clock, is long over
             least_ms = SILENCE_MS + max(0, self._newest_minute() - self.second(begin_ms)) * 1000
-        while self.timeline.now_ms < begin_ms + (CLOCK_HEAL_MS if self.clock_moves else HEAL_MS):
+            if self.has_air:  # a gateway that has just started has heard nobody
+                least_ms += SPEAK_MS + RESTART_MS
+        while self.timeline.now_ms < begin_ms + self._heal_ms:
             self.timeline.run_until(self.timeline.now_ms + LOOK_EVERY_MS)
             if self.timeline.now_ms >= begin_ms + least_ms and self._is_delivered():
                 if not self.twins:
@@ -183,7 +194,7 @@ class World:
         one = self.nodes[index]
         book = self.book_of(one)
         is_cable_taken = any(node.plan.link == twin_of(one.plan.link) for node in self.nodes)
-        if book.has_twin or one.is_gone or is_cable_taken:
+        if book.has_twin or one.is_gone or is_cable_taken or one.plan.is_on_air:
             return False
         book.has_twin = True
         twin = self._add(replace(one.plan, link=twin_of(one.plan.link), first_total=0, first_boot=0))
@@ -235,6 +246,14 @@ class World:
         return self.books[node.number]
 
     @property
+    def _heal_ms(self) -> int:
+        return (AIR_HEAL_MS if self.has_air else HEAL_MS) + (CLOCK_HEAL_MS - HEAL_MS if self.clock_moves else 0)
+
+    @property
+    def has_air(self) -> bool:
+        return any(node.is_on_air for node in self.plan.nodes)
+
+    @property
     def clock_moves(self) -> bool:
         return any(FAULTS[stroke.fault].moves_clock for stroke in self.plan.strokes)
 
@@ -250,7 +269,8 @@ class World:
         known = self.books.get(plan.number)
         book = known or NodeBook(plan.number, plan.site, plan.street.rate, _dark_since=self.timeline.now_ms)
         self.books[plan.number] = book
-        node = Node(plan, self.timeline, self.cables[plan.link], book, self._rng(f"node {plan.number} {len(self.nodes)}"))
+        way = self.air if plan.is_on_air else self.cables[plan.link]
+        node = Node(plan, self.timeline, way, book, self._rng(f"node {plan.number} {len(self.nodes)}"))
         if plan.first_boot:  # it has been here for long
             log = RecordLog(node.flash, lambda: 0x5EED0000 + len(self.nodes))
             log.boot = plan.first_boot

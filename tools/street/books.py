@@ -14,23 +14,24 @@ from gateway.model import node_name
 from gateway.rolled import ROLLING
 from gateway.store import QUEUED
 from gateway.words import Say
-from tools.street import rolling_books
+from tools.street import judging, rolling_books
+from tools.street.judging import Tally, Verdict
 from tools.street.rolling_books import Compared
 
 if TYPE_CHECKING:
     from gateway.uplink.base import Row
     from tools.street.server import Server
-    from tools.street.walkers import Crossing
     from tools.street.world import Post
 
 Bins = Counter[tuple[str, int, str]]  # (node, start of the minute, direction) -> people
 
-# People per hour and node up to which a raw total may be off by so much: the floor that every detector must reach.
-FLOORS = ((100, 0.16), (300, 0.15), (600, 0.20), (1200, 0.28))
 FLAGGED_SHARE = 0.01
 _BIN = "start, series, period_s, ab, ba, covered_s, q, rev, revised_at, incarnation, seq"
 _CLIMATE = "start, series, temperature, humidity, n, q, rev, revised_at"
 DAY_S = 86_400
+HOUR_MS = 3_600_000
+WAYS = ("ab", "ba")
+SUMS = ("truth", "counted", "stored")
 GAPS_AND_LOSSES_S = 2 * DAY_S
 
 
@@ -45,59 +46,48 @@ class Held:
     rolling: Compared
 
 
-def floor_for(people_per_hour: float) -> float:
-    """The greatest share by which a raw total may differ from the truth at this density; infinite where none is promised."""
-    return next((floor for limit, floor in FLOORS if people_per_hour <= limit), float("inf"))
-
-
 def is_settled(state: Path, posts: list[Post], end_s: int) -> bool:
     """Every record up to the end of the street is accepted, and nothing from before it waits to be sent."""
     with _open(state) as db:
         watermarks: dict[int, int] = dict(db.execute("SELECT node, max(watermark) FROM streams GROUP BY node"))
         waiting = db.execute("SELECT count(*) FROM outbox WHERE state = ? AND time < ?", (QUEUED, end_s)).fetchone()[0]
     for post in posts:
-        newest = max((seq for _, seq in post.cable.witness.records), default=0)
-        ends = [r.bin_start + 60 for r in post.cable.witness.records.values() if r.bin_start]
-        if watermarks.get(post.node.identity.node, -1) < newest or max(ends, default=0) < end_s:
+        newest = max((seq for _, seq in post.link.witness.records), default=0)
+        ends = [r.bin_start + 60 for r in post.link.witness.records.values() if r.bin_start]
+        if watermarks.get(post.identity.node, -1) < newest or max(ends, default=0) < end_s:
             return False
     return waiting == 0
 
 
-def close(
-    posts: list[Post], crossings: list[Crossing], state: Path, server: Server, start_ms: int, duration_ms: int
-) -> dict[str, object]:
-    """Compares them. `ok` is the verdict, `complaints` say why it is not, `closed` leaves the sensor's error out; `run` is the
-    run's fingerprint."""
-    truth = Counter(crossing.direction for crossing in crossings)
+def close(posts: list[Post], state: Path, server: Server, start_ms: int, duration_ms: int) -> dict[str, object]:
+    """Compares them. `ok` is the verdict, `complaints` say why it is not, `closed` leaves the sensors' errors out; `run` is the
+    run's fingerprint. `error` and `error_floor` are those of pavements; `kinds` has every kind's."""
     with _open(state) as db:
         expected = _expected(posts, db)
         dead_letters = db.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
         fingerprint = _fingerprint(db)
-    counted = _counted(posts)
     held = _on_server(server, start_ms // 1000 - 3600, (start_ms + duration_ms) // 1000 + GAPS_AND_LOSSES_S)
-    stored, flagged = held.stored, held.flagged
+    tallies = [_tally(post, held.stored, duration_ms) for post in posts]
+    truth, counted, stored = (sum((getattr(tally, name) for tally in tallies), Counter[str]()) for name in SUMS)
     # What only the live totals know was counted too, though no record holds it.
-    missing = (expected - stored).total() + sum(counted.values()) - expected.total()
-    lost, duplicated = max(0, missing - flagged), (stored - expected).total()
-    people = truth.total()
-    error = (sum(counted.values()) - people) / people if people else 0.0
-    floor = floor_for(people / (duration_ms / 3_600_000) / len(posts))
-    complaints = _complaints(lost, duplicated, flagged, people, held.rolling)
+    missing = (expected - held.stored).total() + counted.total() - expected.total()
+    lost, duplicated = max(0, missing - held.flagged), (held.stored - expected).total()
+    complaints = _complaints(lost, duplicated, held.flagged, truth.total(), held.rolling)
     is_closed = not complaints
-    if abs(error) > floor:
-        complaints.append(Say("demo.complaint-error", {"error": error * 100, "floor": floor * 100}))
+    verdicts = judging.verdicts(tallies)
+    complaints += [_too_far_off(verdict) for verdict in (*verdicts, *judging.alone(tallies)) if not verdict.is_good]
+    kinds = {verdict.kind: verdict.told() for verdict in verdicts}
     return {
-        "truth": {"ab": truth["ab"], "ba": truth["ba"]},
-        "counted": counted,
-        "stored": {key: sum(n for (_, _, direction), n in stored.items() if direction == key) for key in ("ab", "ba")},
+        **{name: judging.by_direction(total) for name, total in zip(SUMS, (truth, counted, stored), strict=True)},
+        "by_sensor": judging.by_sensor(tallies),
         "lost": lost,
         "duplicated": duplicated,
-        "flagged": flagged,
+        "flagged": held.flagged,
         "points": held.points,
         "rolling": held.rolling.right,
         "dead_letters": dead_letters,
-        "error": round(error, 4),
-        "error_floor": floor,
+        **kinds["pavement"],
+        "kinds": {verdict.kind: {"sensors": verdict.sensors, **kinds[verdict.kind]} for verdict in verdicts},
         "run": fingerprint,
         "closed": is_closed,
         "ok": not complaints,
@@ -105,14 +95,15 @@ def close(
     }
 
 
-def _counted(posts: list[Post]) -> dict[str, int]:
-    """What the nodes counted, by the witnesses at their ports: records, or live totals where they know of more."""
-    counted = {"ab": 0, "ba": 0}
-    for post in posts:
-        witness = post.cable.witness
-        for direction, in_records, in_live in zip(counted, witness.counted(), witness.live, strict=True):
-            counted[direction] += max(in_records, in_live)
-    return counted
+def _tally(post: Post, stored: Bins, duration_ms: int) -> Tally:
+    """What the node counted is as the witness at its port heard it: records, or live totals where they know of more."""
+    witness = post.link.witness
+    name = node_name(post.identity.node)
+    counted = {way: max(pair) for way, *pair in zip(WAYS, witness.counted(), witness.live, strict=True)}
+    of_node = {way: sum(n for (node, _, direction), n in stored.items() if (node, direction) == (name, way)) for way in WAYS}
+    truth = Counter(crossing.direction for crossing in post.crossings)
+    hours = (duration_ms - post.from_ms) / HOUR_MS
+    return Tally(post.kit.sensor, post.kit.kind, hours, truth, Counter(counted), Counter(of_node))
 
 
 def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
@@ -123,8 +114,8 @@ def _expected(posts: list[Post], db: sqlite3.Connection) -> Bins:
     }
     expected: Bins = Counter()
     for post in posts:
-        number = post.node.identity.node
-        for (incarnation, seq), record in post.cable.witness.records.items():
+        number = post.identity.node
+        for (incarnation, seq), record in post.link.witness.records.items():
             start: int = placed.get((number, incarnation, seq), 0) or record.bin_start
             expected[node_name(number), start, "ab"] += record.d_ab
             expected[node_name(number), start, "ba"] += record.d_ba
@@ -162,6 +153,11 @@ def _complaints(lost: int, duplicated: int, flagged: int, people: int, rolling: 
         if results := getattr(rolling, fault):
             complaints.append(Say(f"demo.complaint-rolling-{fault}", {"results": results}))
     return complaints
+
+
+def _too_far_off(verdict: Verdict) -> Say:
+    off = {"error": verdict.error * 100, "floor": verdict.floor * 100}
+    return Say("demo.complaint-error", {"kind": Say(f"demo.kind-{verdict.kind}"), **off})
 
 
 def _fingerprint(db: sqlite3.Connection) -> str:

@@ -30,16 +30,22 @@ class Witness:
         self.records: dict[tuple[int, int], streetwire.Record] = {}
         self.live: tuple[int, int] = (0, 0)
         self.is_introduced = False
+        self.has_climate = False
+        self.has_probe = False
 
     def hear(self, data: bytes) -> None:
         for payload in self._deframer.feed(data):
-            message = streetwire.decode(payload)
-            if isinstance(message, streetwire.RecordMessage):
-                self.records[message.incarnation, message.record.seq] = message.record
-            elif isinstance(message, streetwire.Live):
-                self.live = (message.total_ab, message.total_ba)
-            elif isinstance(message, streetwire.Hello):
-                self.is_introduced = True
+            self.note(streetwire.decode(payload))
+
+    def note(self, message: streetwire.Message) -> None:
+        if isinstance(message, streetwire.RecordMessage):
+            self.records[message.incarnation, message.record.seq] = message.record
+            self.has_climate |= message.record.n_climate > 0
+        elif isinstance(message, streetwire.Live):
+            self.live = (message.total_ab, message.total_ba)
+            self.has_probe |= streetwire.ID_OF["probe_c"] in dict(message.objects)
+        elif isinstance(message, streetwire.Hello):
+            self.is_introduced = True
 
     def counted(self) -> tuple[int, int]:
         """(ab, ba) over all records."""

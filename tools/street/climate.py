@@ -1,4 +1,4 @@
-"""The weather at the box: a smooth day, slow noise, and the raw words an SHT4x would send.
+"""The weather at the box: a smooth day and slow noise.
 
 Theory of operation. Temperature is a daily course (coldest at 5, warmest at 15 o'clock, an S-curve each way) plus
 slow noise; relative humidity falls as it warms, because the water in the air hardly changes within a day, plus slow
@@ -41,8 +41,9 @@ def _course(hour: float) -> float:
 class Weather:
     """`start_s` is the street's start in seconds after midnight; `at` counts from the street's start."""
 
-    def __init__(self, rng: Random, start_s: int = 0, mean_c: float = 14.0, swing_c: float = 5.0,
-                 mean_rh_pct: float = 68.0) -> None:
+    def __init__(
+        self, rng: Random, start_s: int = 0, mean_c: float = 14.0, swing_c: float = 5.0, mean_rh_pct: float = 68.0
+    ) -> None:
         self._start_s = start_s
         self._mean_c, self._swing_c, self._mean_rh_pct = mean_c, swing_c, mean_rh_pct
         self._warmth = _SlowNoise(Random(rng.getrandbits(64)), 0.3)
@@ -55,10 +56,3 @@ class Weather:
         away_c = self._swing_c * _course(((self._start_s + t_s) / 3600) % 24) + self._warmth.at(t_s)
         rh_pct = self._mean_rh_pct - RH_PCT_PER_K * away_c + self._damp.at(t_s)
         return round(100 * (self._mean_c + away_c)), round(100 * min(max(rh_pct, RH_LOW_PCT), RH_HIGH_PCT))
-
-
-def sht4x_raw(temperature_centi_c: int, humidity_centi_pct: int) -> tuple[int, int]:
-    """Raw words (temperature, humidity) of an SHT4x: T = -45 + 175 raw/65535, RH = -6 + 125 raw/65535, nearest word."""
-    raw_t = ((temperature_centi_c + 4_500) * 65_535 + 8_750) // 17_500
-    raw_rh = ((humidity_centi_pct + 600) * 65_535 + 6_250) // 12_500
-    return min(max(raw_t, 0), 65_535), min(max(raw_rh, 0), 65_535)

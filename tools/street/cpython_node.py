@@ -1,7 +1,7 @@
 """The same firmware sources under CPython, where MicroPython's wheel does not exist: `python -m tools.street.cpython_node`.
 
 What the firmware expects of MicroPython and CPython lacks is added here, below it: tick functions, `asyncio.sleep_ms`,
-`micropython`, and a poll that tells the clock when the node may be about to write. The board's shims are the same.
+`micropython`, `cryptolib`, and a poll that tells the clock when the node may be about to write. The board's shims are the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 import types
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from streetclock import NEVER, clock  # pyright: ignore[reportMissingImports]
 
 from tools.street.loop import StreetLoop
@@ -61,6 +62,16 @@ class Poll:
         return ready
 
 
+class Aes:
+    """cryptolib.aes, of single blocks."""
+
+    def __init__(self, key: bytes, _mode: int) -> None:
+        self._encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305  CCM is made of such blocks
+
+    def encrypt(self, block: bytes) -> bytes:
+        return self._encryptor.update(bytes(block))
+
+
 _real_poll = select.poll
 
 
@@ -79,6 +90,9 @@ def _add_dialect() -> None:
     micropython = types.ModuleType("micropython")
     setattr(micropython, "kbd_intr", lambda character: None)  # noqa: B010
     sys.modules["micropython"] = micropython
+    cryptolib = types.ModuleType("cryptolib")
+    setattr(cryptolib, "aes", Aes)  # noqa: B010
+    sys.modules["cryptolib"] = cryptolib
     termios = types.ModuleType("termios")
     setattr(termios, "setraw", lambda descriptor: None)  # noqa: B010  the street has made the pty raw already
     sys.modules["termios"] = termios

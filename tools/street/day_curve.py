@@ -21,11 +21,12 @@ from pathlib import Path
 # Ordinary working days outside school holidays, each close to the median day of its counter and year. Between 60 and
 # 450 people in the peak hour is what one radar on a 3 m pavement of a middle-sized town's pedestrian street meets;
 # the counters of Queen Street itself (1,500 an hour and more) are beyond any single radar.
+# The street calls them by what its kits would be hung there for.
 SITES = (
-    ("150 K Road", "2025-09-04"),  # Thursday, 3,571 people, evening peak 317
-    ("61 Federal Street", "2024-08-22"),  # Thursday, 4,067 people, morning and midday peak 360
-    ("2 High Street", "2023-11-07"),  # Tuesday, 2,783 people, midday peak 300
-    ("1 Courthouse Lane", "2024-09-18"),  # Wednesday, 1,335 people, midday peak 143
+    ("Bahnhofstraße", "150 K Road", "2025-09-04"),  # Thursday, 3,571 people, evening peak 317
+    ("Marktstraße", "2 High Street", "2023-11-07"),  # Tuesday, 2,783 people, midday peak 300
+    ("Ladentür", "61 Federal Street", "2024-08-22"),  # Thursday, 4,067 people, morning and midday peak 360
+    ("Schultor", "1 Courthouse Lane", "2024-09-18"),  # Wednesday, 1,335 people, midday peak 143
 )
 
 
@@ -66,7 +67,12 @@ def hourly_people(location: str, date: str) -> tuple[int, ...]:
     return tuple(count for count in people if count is not None)
 
 
+def site_name(index: int) -> str:
+    """What the street calls the site of its node `index`; the table repeats from its end."""
+    return SITES[index % len(SITES)][0]
+
+
 def site_curve(index: int) -> tuple[str, str, tuple[int, ...]]:
-    """Location, date and 24 hourly counts for the street's node `index`; the table repeats from its end."""
-    location, date = SITES[index % len(SITES)]
+    """Location, date and 24 hourly counts for the street's node `index`."""
+    _, location, date = SITES[index % len(SITES)]
     return location, date, hourly_people(location, date)

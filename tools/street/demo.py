@@ -1,13 +1,13 @@
 """The demo: a simulated street through the real path, with everything that can go wrong, and the books at the end.
 
 Real here: the firmware in MicroPython on ptys, its flash log, the wire, aioserial, the gateway as a process that is killed, its
-SQLite store, HTTP, and influxd where it is installed. Simulated: people, radar waves, weather, the board's pins, and the clock.
+SQLite store, HTTP, and influxd where it is installed. Simulated: people, what reaches the sensors of
+them, weather, the board's pins, and the clock.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import tempfile
 import time
@@ -23,55 +23,23 @@ from gateway.model import node_name
 from gateway.reading import Reader
 from gateway.window import COMPILED
 from gateway.words import Say
-from tools.street import books, radar, walkers
+from tools.board import compiled, image, pins_of
+from tools.street import books
 from tools.street.cable import Cable
-from tools.street.climate import Weather
-from tools.street.day_curve import site_curve
+from tools.street.day_curve import site_name
 from tools.street.gateway_process import GatewayProcess
-from tools.street.node import Identity, NodeProcess
+from tools.street.node import NodeProcess, is_real
+from tools.street.plan import MINUTE_MS, Plan
+from tools.street.posts import make_post
 from tools.street.server import InfluxServer, Server, choose_server
 from tools.street.world import Post, World
 
 DAY_MS = int(datetime(2026, 5, 12, tzinfo=UTC).timestamp() * 1000)  # a Tuesday
-MINUTE_MS = 60_000
 LAST_BATCH_MS = 20_000
 PACE_STEP_S = 0.1  # so often a street that keeps a pace waits for real time
 SETTLE_MS = 30 * MINUTE_MS  # what the path may take at most after the last passer-by
-PAVEMENT = walkers.Pavement()
 
 Done = Callable[[dict[str, object], str], None]  # the result, where the points are
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run. `start_s` is the second of the day; the outage is in street time. What cannot change the result: the
-    page's port (0: no page), `pace` in street seconds per real second (0: as fast as it goes), and whether page and server
-    stay until `done` returns."""
-
-    seed: int = 7
-    nodes: int = 2
-    start_s: int = 10 * 3600
-    duration_ms: int = 6 * 3600 * 1000
-    outage_ms: tuple[int, int] = (0, 0)
-    interpreter: str = "auto"
-    port: int = 0
-    pace: float = 0
-    stays: bool = False
-
-    @property
-    def page_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    def calendar(self) -> dict[str, tuple[int, int]]:
-        """When each fault begins and ends."""
-        at = self.duration_ms
-        return {
-            "garble": (at * 15 // 100, at * 15 // 100 + min(10 * MINUTE_MS, at // 12)),
-            "unplug": (at * 28 // 100, at * 28 // 100 + min(12 * MINUTE_MS, at // 10)),
-            "outage": self.outage_ms,
-            "kill": (at * 70 // 100, at * 70 // 100 + min(2 * MINUTE_MS, at // 20)),
-            "refuse": (at * 80 // 100, at * 80 // 100),
-        }
 
 
 @dataclass(frozen=True)
@@ -109,9 +77,8 @@ class Street:
         self.folder = folder
         self.onlooker = onlooker
         self.start_ms = DAY_MS + plan.start_s * 1000
-        self.crossings: list[list[walkers.Crossing]] = []  # of each node
         self.posts: list[Post] = []
-        self.world = World(self.posts)
+        self.world = World([])
         self._config = folder / "trottoir.toml"
         self._server: Server | None = None
 
@@ -124,33 +91,52 @@ class Street:
         self._server = choose_server(self.folder / "server")
         self._server.start()
         for index in range(self.plan.nodes):
-            self.posts.append(self._post(index))
+            self.posts.append(make_post(self.plan, index, self.folder, self.folder / "state"))
+        for index, post in enumerate(self.posts):
+            if post.from_ms:
+                self._put_up_later(index)
+            else:
+                self._put_up(index)
         self._config.write_text(self._toml(), encoding="utf-8")
         self.start_gateway()
         self._schedule_faults()
 
-    def _post(self, index: int) -> Post:
-        plan = self.plan
-        rng = random.Random(f"{plan.seed}/{index}")
-        people = walkers.walk_day(rng, site_curve(index)[2], plan.start_s, plan.duration_ms // 1000, PAVEMENT)
-        self.crossings.append(walkers.crossings(people))
-        phase_ms = rng.randrange(100)
-        identity = Identity(f"24dcc351a{index:03x}", self.folder / f"flash{index}.bin", phase_ms, seed=rng.getrandbits(32))
-        node = NodeProcess(identity, 0, plan.interpreter)
-        cable = Cable(self.folder / f"ttyNODE{index}", node.hear, random.Random(f"{plan.seed}/cable/{index}"))
-        frames = radar.frames(rng, people, plan.duration_ms, phase_ms)
-        return Post(node, cable, frames, Weather(random.Random(f"{plan.seed}/weather"), plan.start_s))
+    def _put_up(self, index: int) -> None:
+        """Switches a node on."""
+        post = self.posts[index]
+        firmware = image(post.kit.name, self.folder / f"image{index}")
+        if is_real(self.plan.interpreter):
+            compiled(firmware)
+        post.node = NodeProcess(post.identity, self.world.now_ms, self.plan.interpreter, firmware)
+        self.world.posts.append(post)
+
+    def _put_up_later(self, index: int) -> None:
+        post = self.posts[index]
+        if isinstance(post.link, Cable):
+            post.link.pull_out()
+
+        def happen() -> None:
+            what = "node-put-up" if post.kit.has_cable else "node-on-air"
+            about = {"site": site_name(index), "sensor": post.kit.sensor}
+            self.onlooker.tell(self.world.now_ms, Say(f"demo.{what}", about))
+            self._put_up(index)
+            if isinstance(post.link, Cable):
+                post.link.plug_in()
+
+        self.world.at(post.from_ms, happen)
 
     def _toml(self) -> str:
         # JSON's strings are strings of TOML too, whatever a folder is called.
-        ports = json.dumps([post.cable.link.removeprefix("serial:") for post in self.posts])
+        ports = json.dumps([cable.link.removeprefix("serial:") for cable in self._cables()])
         text = f'[gateway]\nid = "demo"\nstate_dir = {json.dumps(str(self.folder / "state"))}\nlog = "json"\ntimezone = "UTC"\n'
         text += "keep_received_days = 40\n"
         text += f'page = "127.0.0.1:{self.plan.port}"\n' if self.plan.port else 'page = "off"\n'
         text += f"[serial]\nports = {ports}\n[uplink]\n{self.server.toml()}"
+        if len(self._cables()) < len(self.posts):
+            text += '[ble]\nenabled = true\nscan = "passive"\n'
         for index, post in enumerate(self.posts):
-            name = node_name(post.node.identity.node)
-            text += f'[sites.{self.site(index)}]\nname = "{site_curve(index)[0]}"\n[nodes.{name}]\nsite = "{self.site(index)}"\n'
+            name = node_name(post.identity.node)
+            text += f'[sites.{self.site(index)}]\nname = "{site_name(index)}"\n[nodes.{name}]\nsite = "{self.site(index)}"\n'
         return text
 
     @staticmethod
@@ -160,19 +146,22 @@ class Street:
     # -- faults
 
     def start_gateway(self) -> None:
-        cables = [post.cable for post in self.posts]
-        self.world.gateway = GatewayProcess(
-            self._config, self.folder / "gateway.log", cables, self.start_ms, self.world.now_ms, self.plan.seed
-        )
+        log, now_ms = self.folder / "gateway.log", self.world.now_ms
+        self.world.start_gateway(GatewayProcess(self._config, log, self._cables(), self.start_ms, now_ms, self.plan.seed))
+
+    def _cables(self) -> list[Cable]:
+        return [post.link for post in self.posts if isinstance(post.link, Cable)]
 
     def _kill_gateway(self) -> None:
         assert self.world.gateway is not None
         self.world.gateway.kill()
-        self.world.gateway = None
+        self.world.end_gateway()
 
     def _schedule_faults(self) -> None:
         when = self.plan.calendar()
-        first, last = self.posts[0].cable, self.posts[-1].cable
+        there = [index for index, post in enumerate(self.posts) if not post.from_ms]  # all the time
+        cables = [post.link for post in self.posts if isinstance(post.link, Cable) and not post.from_ms]
+        first, last = cables[0], cables[-1]
         self._say_and_do(when["garble"][0], "cable-bad", lambda: _garble(first, True))
         self._say_and_do(when["garble"][1], "cable-good", lambda: _garble(first, False))
         self._say_and_do(when["unplug"][0], "node-unplugged", last.pull_out)
@@ -184,7 +173,7 @@ class Street:
         self._say_and_do(when["kill"][1], "gateway-starts", self.start_gateway)
         server = self.server
         if isinstance(server, InfluxServer):  # files refuse nothing
-            prefix = f"climate,site={self.site(len(self.posts) - 1)},".encode()
+            prefix = f"climate,site={self.site(there[-1])},".encode()
             refuse = partial(server.refuse_one, lambda line: line.startswith(prefix))
             self._say_and_do(when["refuse"][0], "line-refused", refuse)
 
@@ -208,12 +197,19 @@ class Street:
                 ahead_s = self.world.now_ms / 1000 / self.plan.pace - (time.monotonic() - began)
                 time.sleep(max(0.0, ahead_s))
         self.onlooker.progress(duration, self.standing)
+        if len(self._cables()) < len(self.posts):
+            self._restart_gateway()
         end_s = (self.start_ms + duration) // 1000
         while not books.is_settled(self.folder / "state", self.posts, end_s):
             if self.world.now_ms > duration + SETTLE_MS:
                 return  # the books will say what is missing
             self.world.run_until(self.world.now_ms + MINUTE_MS)
         self.world.run_until(self.world.now_ms + LAST_BATCH_MS)  # what the last minute has queued goes out too
+
+    def _restart_gateway(self) -> None:
+        """A gateway speaks to nodes without a cable once an hour, and soon after its start: so nobody waits for the hour to end."""
+        self.stop_gateway()
+        self.start_gateway()
 
     def standing(self) -> Standing:
         reader = Reader(self.folder / "state" / "store.db")
@@ -222,29 +218,37 @@ class Street:
         reader.close()
         rows = []
         for index, post in enumerate(self.posts):
-            name = node_name(post.node.identity.node)
-            passed = bisect_right([crossing.t_ms for crossing in self.crossings[index]], self.world.now_ms)
-            counted = max(sum(post.cable.witness.counted()), sum(post.cable.witness.live))
-            rows.append(NodeStanding(site_curve(index)[0], name, passed, counted, accepted.get(name, 0)))
+            name = node_name(post.identity.node)
+            passed = bisect_right([crossing.t_ms for crossing in post.crossings], self.world.now_ms)
+            counted = max(sum(post.link.witness.counted()), sum(post.link.witness.live))
+            rows.append(NodeStanding(site_name(index), name, passed, counted, accepted.get(name, 0)))
         return Standing(rows, waiting)
 
     def stop_gateway(self) -> None:
         if self.world.gateway is not None:
             self.world.gateway.stop()
-            self.world.gateway = None
+            self.world.end_gateway()
 
     def close(self) -> None:
         if self.world.gateway is not None:
             self.world.gateway.kill()
-        for post in self.posts:
+        for post in self.world.posts:
             post.node.power_cut()
-            post.cable.close()
+        for cable in self._cables():
+            cable.close()
         if self._server is not None:
             self._server.close()
 
 
 def _garble(cable: Cable, on: bool) -> None:
     cable.is_garbling = on
+
+
+def _heard_of(post: Post) -> set[str]:
+    """The parts of this node that had something to say."""
+    parts, witness = pins_of(post.kit.name)["parts"], post.link.witness
+    is_heard = {"counter": any(witness.live), "climate": witness.has_climate, "probe": witness.has_probe}
+    return {part for role, part in parts.items() if is_heard[role]}
 
 
 def run(plan: Plan, onlooker: Onlooker, done: Done | None = None) -> dict[str, object]:
@@ -259,16 +263,15 @@ def run(plan: Plan, onlooker: Onlooker, done: Done | None = None) -> dict[str, o
     is_worth_keeping = True
     try:
         street.start()
-        interpreters = {post.node.interpreter for post in street.posts}
         street.run()
         if not plan.stays:
             street.stop_gateway()
-        crossings = [crossing for of_node in street.crossings for crossing in of_node]
-        result = books.close(street.posts, crossings, folder / "state", street.server, street.start_ms, plan.duration_ms)
+        result = books.close(street.posts, folder / "state", street.server, street.start_ms, plan.duration_ms)
         result |= {
             "server": street.server.name,
             "outage_s": (plan.outage_ms[1] - plan.outage_ms[0]) // 1000,
-            "interpreter": "/".join(sorted(interpreters)),
+            "interpreter": "/".join(sorted({post.node.interpreter for post in street.posts})),
+            "parts": sorted({part for post in street.posts for part in _heard_of(post)}),
             "core": "compiled" if COMPILED else "pure",
             "seed": plan.seed,
             "simulated_s": plan.duration_ms // 1000,

@@ -1,8 +1,8 @@
 """The gateway, unmodified, in a process of its own on the street's clock: `python -m tools.street.gateway_host CONFIG FD`.
 
 Only the clock differs from `trottoir run`: the loop's time, the UTC that the service is given, and its jitter come from the
-street. Over FD it says, whenever it has nothing to do, until when and how many bytes each port has taken; the street answers
-with the time.
+street. Over FD it says, whenever it has nothing to do, until when, how many bytes each port has taken, and what has happened at the
+radios of nodes; the street answers with the time, and what nodes have said to their radios.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import config, logs
 from gateway.errors import TrottoirError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.drivers.base import Driver
+    from tools.street.radios import Radios
 
 
 PAGE_EVERY_S = 0.25  # the street runs fast, and so does its page
@@ -41,6 +42,7 @@ class HostClock:
         self._words = 0  # how often the street has given the time
         self.now_ms = now_ms
         self.drivers: Mapping[str, Driver] = {}
+        self.radios: Radios | None = None  # where nodes have no cable
 
     def utc_ms(self) -> int:
         return self._start_ms + self.now_ms
@@ -52,11 +54,11 @@ class HostClock:
         deadline = None if timeout_s is None else self.now_ms + math.ceil(timeout_s * 1000 - 1e-6)
         if deadline is not None and deadline <= self.now_ms:
             return True
-        ports = {
-            link: [driver.stats.is_open, driver.stats.opens, driver.stats.rx_bytes] for link, driver in self.drivers.items()
-        }
-        report = json.dumps({"words": self._words, "deadline": deadline, "ports": ports}).encode() + b"\n"
-        if report != self._last_report:  # a viewer of the page has woken the loop: the street has nothing to learn
+        ports = {link: [driver.stats.is_open, driver.stats.opens, driver.stats.rx_bytes] for link, driver in self.drivers.items()}
+        happened = [(address, event.hex()) for address, event in self.radios.take_events()] if self.radios else []
+        told = {"words": self._words, "deadline": deadline, "ports": ports, "radios": happened}
+        report = json.dumps(told).encode() + b"\n"
+        if happened or report != self._last_report:  # a viewer of the page has woken the loop: the street has nothing to learn
             self._channel.sendall(report)
             self._last_report = report
         return False
@@ -68,15 +70,31 @@ class HostClock:
         self._received += data
         *lines, self._received = self._received.split(b"\n")
         for line in lines:
-            self.now_ms = int(line)
+            word = json.loads(line)
+            self.now_ms = word["now_ms"]
+            for address, kind, content in word["said"]:
+                assert self.radios is not None
+                self.radios.say(address, (kind, bytes.fromhex(content)))
             self._words += 1
 
 
 async def _serve(clock: HostClock, path: Path, seed: int) -> None:
-    service = Service(config.load(path, {}), clock.utc_ms, random.Random(seed).random, page_every_s=PAGE_EVERY_S)
+    settings = config.load(path, {})
+    around: dict[str, Any] = {}
+    if settings.ble.enabled:
+        from tools.street.radios import Radios  # with all of Bumble
+
+        clock.radios = Radios(f"{seed}/air/{clock.now_ms}")
+        nonces = random.Random(f"{seed}/nonces/{clock.now_ms}")  # none may be said twice
+        around = {"radio": await clock.radios.start(), "randomness": nonces.randbytes}
+    service = Service(settings, clock.utc_ms, random.Random(seed).random, page_every_s=PAGE_EVERY_S, **around)
     clock.drivers = service.drivers
     service.stop_on_signals()
-    await service.run()
+    async with asyncio.TaskGroup() as tasks:
+        work = [tasks.create_task(clock.radios.run())] if clock.radios else []
+        await service.run()
+        for task in work:
+            task.cancel()
 
 
 def main() -> int:

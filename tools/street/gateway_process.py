@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.street.aerial import Message
 from tools.street.cable import Cable
 from tools.street.node import FIRMWARE, ROOT
 
@@ -32,6 +33,8 @@ class GatewayProcess:
         self._received = b""
         self._words = 0
         self.deadline_ms: int | None = None
+        self._said: list[tuple[str, int, str]] = []  # by nodes to their radios, since the last word
+        self._happened: list[tuple[str, bytes]] = []
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{FIRMWARE}"}
         command = [sys.executable, "-m", "tools.street.gateway_host", str(config), str(theirs.fileno())]
         command += [str(start_ms), str(now_ms), str(seed)]
@@ -46,8 +49,20 @@ class GatewayProcess:
     def advance(self, now_ms: int) -> None:
         """Gives it the time and waits until it has done all there is to do, every byte and plug of its ports included."""
         self._words += 1
-        self._channel.sendall(f"{now_ms}\n".encode())
+        word = {"now_ms": now_ms, "said": self._said}
+        self._said = []
+        self._channel.sendall(json.dumps(word).encode() + b"\n")
         self._wait()
+
+    def say_to_radio(self, address: str, message: Message) -> None:
+        """A node says something to its radio; heard with the next `advance`."""
+        kind, content = message
+        self._said.append((address, kind, content.hex()))
+
+    def take_from_radios(self) -> list[tuple[str, bytes]]:
+        """What has happened to nodes' radios since the last call: (address, event)."""
+        happened, self._happened = self._happened, []
+        return happened
 
     def kill(self) -> None:
         """SIGKILL, as a power cut does it."""
@@ -74,6 +89,7 @@ class GatewayProcess:
         while True:
             report = self._next_report()
             self.deadline_ms = report["deadline"]
+            self._happened += [(address, bytes.fromhex(event)) for address, event in report["radios"]]
             for cable in self._cables:
                 is_open, opens, rx_bytes = report["ports"].get(cable.link, (False, 0, 0))
                 cable.heard_from_gateway(is_open, opens, rx_bytes)

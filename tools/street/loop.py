@@ -10,7 +10,9 @@ Theory of operation
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -32,6 +34,29 @@ class LoopClock(Protocol):
     def take_word(self) -> None:
         """The descriptor is readable: hear the street."""
         ...
+
+
+class JumpingClock:
+    """A street of one process: time moves only when the loop would wait, and then at once to where it would wait for."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self._never_ready, self._keep_open = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self._never_ready.fileno()
+
+    def idle(self, timeout_s: float | None) -> bool:
+        assert timeout_s is not None, "everybody waits for ever"
+        self.now_ms += max(1, math.ceil(timeout_s * 1000 - 1e-6))
+        return True
+
+    def take_word(self) -> None:
+        """Never: nothing is written to the silent end."""
+
+    def close(self) -> None:
+        self._never_ready.close()
+        self._keep_open.close()
 
 
 class StreetSelector(selectors.DefaultSelector):

@@ -9,8 +9,8 @@ gives it up after less than a second. The nearest three tracked bodies are sent;
 so a slot is no identity. Now and then a whole frame is repeated.
 
 Where a constant comes from stands beside it: [F] facts about the part (the datasheet, reports of users), [S]
-statistics of the sample trace pavement300, never of a detector's result, [P] physics. The box is mounted straight;
-its range reads a little short, each unit by its own factor.
+statistics of the sample trace pavement300, never of a detector's result, [P] physics. Those that differ from unit to
+unit stand in `radar_constants.py`. The box is mounted straight. A pram is a body of its own, ahead of its pusher.
 
 Only the four operations, square root and `Random.random()` are used, so that a seed gives the same bytes everywhere.
 Stretches with nobody near cost nothing: empty frames are skipped here, the UART that plays the bytes sends
@@ -22,7 +22,8 @@ from math import sqrt
 from random import Random
 from struct import Struct
 
-from tools.street.walkers import Walker, bell
+from tools.street.radar_constants import RadarConstants
+from tools.street.walkers import Path, Walker, bell, pram_path
 
 Target = tuple[int, int, int, int]  # x_mm, y_mm, speed_cm_s (+ is away from the box), resolution_mm
 
@@ -33,32 +34,17 @@ TAN_FAN = 1.732  # [F] azimuth +-60 deg, as |x|/y
 RESOLUTION_MM = 360  # [F] the value in captured frames
 SPEED_STEP_CM_S, SPEED_MAX_CM_S = 8, 200  # [F] radial, quantised and clipped
 
-SHORTEST_SCALE = 0.9  # [F] one unit read 0.85 to 1.02 of the true range, 0.92 beyond 4 m; units differ
 AGE_MS = 50  # [P] a frame describes the middle of the 100 ms of chirps it was computed from
-RANGE_NOISE_MM = 60  # [S] which part of a body reflects wanders by a few cm
-AZIMUTH_NOISE = 0.055  # [S] 3.7 deg: two receivers measure azimuth by phase, a body is half a metre wide
-SPEED_NOISE_CM_S = 18  # [S] arms and legs
-NOISE_KEPT = 0.4  # [S] share of the noise kept from frame to frame
 
-MISS = 0.1  # [S] share of echoes lost in the middle of the fan
-MISS_AT_EDGE = 0.40  # [P] more towards 60 deg and 6 m: the antenna's pattern and the fourth power of range
 TAN_EDGE, EDGE_RANGE_MM = 1.0, 4_500  # where the edge begins (45 deg)
-MISS_OF_KIND = {"child": 0.05, "dog": 0.35}  # [F] "radar counts some" dogs; [P] smaller bodies reflect less
-MISS_IN_SHADOW = 0.45  # [S] a nearer body takes most of the power, waves bend round it
-SHADOW_MM = 250  # half a body's width
-STILL_MS, MISS_WHEN_STILL = 3_000, 0.9  # [F] still people vanish
-CELL_MM = 600  # [F] two close people read as one; [P] c/2B of the 250 MHz ISM band; [S] half of all pairs merge
-CELL_SIN = 0.26  # [P] about 15 deg: all that two receivers tell apart
-CELL_SPEED_CM_S = 40  # [P] a body's own Doppler spread; those who pass each other differ by more, except at the line
-GUEST_PULL = 0.33  # the common echo lies between the two, nearer to the nearer
+MISS_CHILD = 0.05  # [P] more of a child's echoes: smaller bodies reflect less
+STILL_MS, STILL_MM_S = 3_000, 80  # [F] still people vanish; [P] the step of the speed: whoever sways is still
 
 CONFIRM = 3  # [S] echoes in a row before a body is announced
 SMOOTH, SMOOTH_STEP = 0.6, 0.25  # [S] share of a surprise that moves position, and that moves the step per frame
 COAST_FRAMES, COAST_FADE = 8, 0.8  # [S] a lost body runs on for 8 frames, each step 0.8 of the last; speed stands
-FREEZE, FREEZE_MIN, FREEZE_MAX = 0.001, 2, 4  # [F] frames freeze: how often, and for how many frames
-MIRRORED = 0.05  # [F] some just outside the fan appear on the opposite side
+FREEZE_MIN, FREEZE_MAX = 2, 4  # [F] for how many frames one freezes
 TAN_MIRROR = 3.0  # up to about 72 deg
-GHOSTS_PER_HOUR = 10  # [F] rain, foliage, traffic; the rate is a guess
 GHOST_MIN_MS, GHOST_MAX_MS = 300, 1_000
 
 HEADER, TAIL = b"\xaa\xff\x03\x00", b"\x55\xcc"
@@ -89,14 +75,37 @@ def _quantised(speed_cm_s: float) -> int:
 class _Body:
     """A walker (or ghost, or mirror image) as the radar meets it, and the module's track of it."""
 
-    __slots__ = ("_leg", "_noise_az", "_noise_r", "_noise_v", "_points", "base_miss", "confirmed", "end_ms", "guest",
-                 "hits", "mirror", "misses", "r", "speed", "start_ms", "still_ms", "tx", "ty", "vr", "vx", "vy", "x",
-                 "y")
+    __slots__ = (
+        "_constants",
+        "_leg",
+        "_noise_az",
+        "_noise_r",
+        "_noise_v",
+        "_points",
+        "base_miss",
+        "confirmed",
+        "end_ms",
+        "guest",
+        "hits",
+        "mirror",
+        "misses",
+        "r",
+        "speed",
+        "start_ms",
+        "still_ms",
+        "tx",
+        "ty",
+        "vr",
+        "vx",
+        "vy",
+        "x",
+        "y",
+    )
 
-    def __init__(self, points: Sequence[tuple[int, int, int]], kind: str, mirror: bool = False) -> None:
-        self._points, self._leg, self.mirror = points, 1, mirror
+    def __init__(self, constants: RadarConstants, points: Path, kind: str, mirror: bool = False) -> None:
+        self._constants, self._points, self._leg, self.mirror = constants, points, 1, mirror
         self.start_ms, self.end_ms = points[0][0], points[-1][0]
-        self.base_miss = MISS + MISS_OF_KIND.get(kind, 0.0)
+        self.base_miss = constants.miss + {"child": MISS_CHILD, "dog": constants.miss_dog}.get(kind, 0.0)
         self.x = self.y = self.r = self.vr = 0.0  # where it is, its range, and radial speed in cm/s
         self.still_ms = 0
         self.guest: _Body | None = None  # whom it swallows in this frame
@@ -130,44 +139,50 @@ class _Body:
             return False
         self.x, self.y, self.r, self.guest = x, y, r, None
         self.vr = 100.0 * (x * (x1 - x0) + y * (y1 - y0)) / (r * dt)
-        self.still_ms = self.still_ms + FRAME_MS if x0 == x1 else 0
+        self.still_ms = self.still_ms + FRAME_MS if 1_000 * abs(x1 - x0) < STILL_MM_S * dt else 0
         return True
 
     def miss_chance(self, nearer: Sequence["_Body"]) -> float:
         """How likely it gives no echo of its own, given who stands nearer."""
-        x, y, r = self.x, self.y, self.r
+        x, y, r, known = self.x, self.y, self.r, self._constants
         miss = self.base_miss
         slant = abs(x) / y
         if slant > TAN_EDGE:
-            miss += MISS_AT_EDGE * (slant - TAN_EDGE) / (TAN_FAN - TAN_EDGE)
+            miss += known.miss_at_edge * (slant - TAN_EDGE) / (TAN_FAN - TAN_EDGE)
         if r > EDGE_RANGE_MM:
-            miss += MISS_AT_EDGE * (r - EDGE_RANGE_MM) / (RANGE_MM - EDGE_RANGE_MM)
+            miss += known.miss_at_edge * (r - EDGE_RANGE_MM) / (RANGE_MM - EDGE_RANGE_MM)
         if self.still_ms > STILL_MS:
-            miss = max(miss, MISS_WHEN_STILL)
+            miss = max(miss, known.miss_when_still)
         for other in nearer:
             cross = abs(x * other.y - y * other.x)  # r * other.r * sin of the angle between
-            if (abs(r + self._noise_r - other.r - other._noise_r) < CELL_MM and cross < CELL_SIN * r * other.r
-                    and abs(self.vr - other.vr) < CELL_SPEED_CM_S):
+            if (
+                abs(r + self._noise_r - other.r - other._noise_r) < known.cell_mm
+                and cross < known.cell_sin * r * other.r
+                and abs(self.vr - other.vr) < known.cell_speed_cm_s
+            ):
                 other.guest = self
                 return 1.0
-            if cross < SHADOW_MM * r:
-                miss = max(miss, MISS_IN_SHADOW)
+            if cross < known.shadow_mm * r:
+                miss = max(miss, known.miss_in_shadow)
         return miss
 
     def drift(self, rng: Random) -> None:
         """The noise wanders whether or not anybody listens."""
-        fresh = sqrt(1 - NOISE_KEPT * NOISE_KEPT)
-        self._noise_r = NOISE_KEPT * self._noise_r + fresh * RANGE_NOISE_MM * bell(rng)
-        self._noise_az = NOISE_KEPT * self._noise_az + fresh * AZIMUTH_NOISE * bell(rng)
-        self._noise_v = NOISE_KEPT * self._noise_v + fresh * SPEED_NOISE_CM_S * bell(rng)
+        known = self._constants
+        kept = known.noise_kept
+        fresh = sqrt(1 - kept * kept)
+        self._noise_r = kept * self._noise_r + fresh * known.range_noise_mm * bell(rng)
+        self._noise_az = kept * self._noise_az + fresh * known.azimuth_noise * bell(rng)
+        self._noise_v = kept * self._noise_v + fresh * known.speed_noise_cm_s * bell(rng)
 
-    def echo(self, scale: float) -> None:
+    def echo(self) -> None:
         """An echo reaches the tracker."""
         x, y = self.x, self.y
         if self.guest is not None:
-            x += GUEST_PULL * (self.guest.x - x)
-            y += GUEST_PULL * (self.guest.y - y)
-        stretch = scale * (1 + self._noise_r / self.r)
+            pull = self._constants.guest_pull
+            x += pull * (self.guest.x - x)
+            y += pull * (self.guest.y - y)
+        stretch = self._constants.scale * (1 + self._noise_r / self.r)
         turn = self._noise_az  # a small angle: turning by it is adding the perpendicular, shortened to keep the range
         keep = 1 - 0.5 * turn * turn
         mx, my = stretch * (keep * x + turn * y), stretch * (keep * y - turn * x)
@@ -201,24 +216,26 @@ class _Body:
         return round(self.tx), max(0, round(self.ty)), self.speed, RESOLUTION_MM
 
 
-def _ghosts(rng: Random, duration_ms: int) -> Iterator[_Body]:
+def _ghosts(rng: Random, constants: RadarConstants, duration_ms: int) -> Iterator[_Body]:
     """Short echoes of nobody: rain, leaves, a van's side."""
     for second_ms in range(0, duration_ms, 1000):
-        if rng.random() < GHOSTS_PER_HOUR / 3600:
+        if rng.random() < constants.ghosts_per_hour / 3600:
             x, y = round(3_000 * (2 * rng.random() - 1)), round(800 + 4_000 * rng.random())
             end_ms = second_ms + GHOST_MIN_MS + round((GHOST_MAX_MS - GHOST_MIN_MS) * rng.random())
             moved = round(200 * bell(rng))
-            yield _Body(((second_ms, x, y), (end_ms, x + moved, y)), "ghost")
+            yield _Body(constants, ((second_ms, x, y), (end_ms, x + moved, y)), "ghost")
 
 
-def _bodies(rng: Random, walkers: Sequence[Walker], duration_ms: int) -> list[_Body]:
-    bodies = [_Body(walker.points, walker.kind) for walker in walkers]
-    bodies += [_Body(walker.points, walker.kind, mirror=True) for walker in walkers if rng.random() < MIRRORED]
-    bodies += _ghosts(rng, duration_ms)
+def _bodies(rng: Random, constants: RadarConstants, walkers: Sequence[Walker], duration_ms: int) -> list[_Body]:
+    paths = [(walker.points, walker.kind) for walker in walkers]
+    paths += [(pram_path(walker.points), "pram") for walker in walkers if walker.kind == "pram"]
+    bodies = [_Body(constants, points, kind) for points, kind in paths]
+    bodies += [_Body(constants, points, kind, mirror=True) for points, kind in paths if rng.random() < constants.mirrored]
+    bodies += _ghosts(rng, constants, duration_ms)
     return sorted(bodies, key=lambda body: body.start_ms)  # a stable sort: equal starts keep their order
 
 
-def _listen(rng: Random, near: Sequence[_Body], t_ms: float, scale: float) -> None:
+def _listen(rng: Random, near: Sequence[_Body], t_ms: float) -> None:
     """One round of echoes: moves every body near the box and feeds its track."""
     seen = []
     for body in near:
@@ -235,13 +252,15 @@ def _listen(rng: Random, near: Sequence[_Body], t_ms: float, scale: float) -> No
         else:
             heard.append(body)
     for body in heard:  # only now, because a farther body may have joined a nearer one's echo
-        body.echo(scale)
+        body.echo()
 
 
-def frames(rng: Random, walkers: Sequence[Walker], duration_ms: int, phase_ms: int) -> Iterator[tuple[int, bytes]]:
-    """Frames with at least one target, at `phase_ms + 100 k` below `duration_ms`, in order."""
-    scale = 1 - (1 - SHORTEST_SCALE) * rng.random()
-    bodies = _bodies(rng, walkers, duration_ms)
+def frames(
+    rng: Random, walkers: Sequence[Walker], duration_ms: int, phase_ms: int, constants: RadarConstants | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Frames with at least one target, at `phase_ms + 100 k` below `duration_ms`, in order; the defaults without constants."""
+    constants = constants or RadarConstants()
+    bodies = _bodies(rng, constants, walkers, duration_ms)
     near: list[_Body] = []
     slots: list[_Body] = []
     coming, frozen, frame, t_ms = 0, 0, EMPTY_FRAME, phase_ms
@@ -258,7 +277,7 @@ def frames(rng: Random, walkers: Sequence[Walker], duration_ms: int, phase_ms: i
         while coming < len(bodies) and bodies[coming].start_ms <= at_ms:
             near.append(bodies[coming])
             coming += 1
-        _listen(rng, near, at_ms, scale)
+        _listen(rng, near, at_ms)
         near = [body for body in near if body.hits or body.end_ms > at_ms]
         slots = [body for body in slots if body.confirmed]
         slots += [body for body in near if body.confirmed and body not in slots]
@@ -270,7 +289,7 @@ def frames(rng: Random, walkers: Sequence[Walker], duration_ms: int, phase_ms: i
             frozen -= 1
         else:
             frame = encode_frame([body.target() for body in sent]) if sent else EMPTY_FRAME
-            if rng.random() < FREEZE:
+            if rng.random() < constants.frozen:
                 frozen = FREEZE_MIN - 1 + int((FREEZE_MAX - FREEZE_MIN + 1) * rng.random())
         if frame != EMPTY_FRAME:
             yield t_ms, frame

@@ -6,6 +6,8 @@ Theory of operation
     has spoken stops there, and its bytes become an event. When every node has reached the horizon, the gateway gets the time
     and does what it had planned for it; then the events of that moment happen in order, and after each it works until it is
     idle again. What it wrote becomes events too.
+    What a node says to its radio is heard by the gateway's process with the time at which it was said; what happens at the radio
+    comes back with the gateway's report, and reaches the node at that time.
     A node that ran ahead before another one's bytes lowered the horizon hears an answer at its own time, never earlier.
     The order of everything follows from times and from a running number, so a seed repeats a run.
 """
@@ -15,41 +17,53 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tools.street.aerial import SUPERVISION_MS, Aerial, Message
 from tools.street.cable import Cable
-from tools.street.climate import Weather, sht4x_raw
 from tools.street.gateway_process import GatewayProcess
-from tools.street.node import NodeProcess
+from tools.street.node import Event, Identity, NodeProcess
+from tools.street.sights import Kit
+from tools.street.walkers import Crossing
+from tools.street.wiring import RADIO
 
-LOOKAHEAD_MS = 10_000  # of radar reports in one grant
+# Of what happens, in one grant: events wait in the node's own heap, and nodes with as much to do shall run side by side.
+LOOKAHEAD_MS, SHORT_LOOKAHEAD_MS = 10_000, 1_000
 
 
-@dataclass
+@dataclass(eq=False)
 class Post:
-    """One node with what it sees and the cable that it hangs on."""
+    """One node of a street with its site: what happens before its sensors, who really passes, the cable that it hangs on or what
+    stands for the air. It is put up at `from_ms`; only then is there a `node`."""
 
-    node: NodeProcess
-    cable: Cable
-    frames: Iterator[tuple[int, bytes]]
-    weather: Weather
-    next_frame: tuple[int, bytes] | None = None
+    kit: Kit
+    identity: Identity
+    link: Cable | Aerial
+    events: Iterator[Event]
+    crossings: list[Crossing]
+    from_ms: int = 0
+    node: NodeProcess = field(init=False)
+    next_event: Event | None = None
+    heard: list[Event] = field(default_factory=list)  # at its radio, since the last grant
 
     def grant(self, until_ms: int) -> None:
-        due = []
+        """Lets the node run until then, or as far as one grant goes."""
+        lookahead_ms = SHORT_LOOKAHEAD_MS if self.kit.is_short else LOOKAHEAD_MS
+        until_ms = min(until_ms, (self.node.local_ms // lookahead_ms + 1) * lookahead_ms)
+        due, self.heard = self.heard, []
         while True:
-            if self.next_frame is None:
-                self.next_frame = next(self.frames, (1 << 62, b""))
-            if self.next_frame[0] > until_ms:
+            if self.next_event is None:
+                self.next_event = next(self.events, (1 << 62, 0, b""))
+            if self.next_event[0] > until_ms:
                 break
-            due.append(self.next_frame)
-            self.next_frame = None
-        # The air of these ten seconds, however they are cut into grants.
-        self.node.grant(until_ms, sht4x_raw(*self.weather.at(self.node.local_ms // LOOKAHEAD_MS * LOOKAHEAD_MS / 1000)), due)
+            due.append(self.next_event)
+            self.next_event = None
+        self.node.grant(until_ms, due)
 
 
 class World:
-    """`now_ms` counts from the street's start. `at` puts an action on the calendar; actions get nothing and return nothing."""
+    """`now_ms` counts from the street's start, `posts` are those that are up. `at` puts an action on the calendar; actions get
+    nothing and return nothing."""
 
     def __init__(self, posts: list[Post], gateway: GatewayProcess | None = None) -> None:
         self.posts = posts
@@ -77,9 +91,31 @@ class World:
             return
         self.gateway.advance(self.now_ms)
         for post in self.posts:
-            answer = post.cable.take_from_gateway()
-            if answer:
-                self.at(self.now_ms + Cable.transit_ms(answer), lambda p=post, a=answer: p.cable.deliver_to_node(a))
+            if isinstance(post.link, Cable) and (answer := post.link.take_from_gateway()):
+                self.at(self.now_ms + Cable.transit_ms(answer), lambda c=post.link, a=answer: c.deliver_to_node(a))
+        for address, event in self.gateway.take_from_radios():
+            for post in self.posts:
+                if isinstance(post.link, Aerial) and post.link.address == address:
+                    self._at_radio(post, post.link, event)
+
+    def start_gateway(self, gateway: GatewayProcess) -> None:
+        """From now on; radios say to it what stands."""
+        self.gateway = gateway
+        for post in self.posts:
+            if isinstance(post.link, Aerial):
+                for message in post.link.standing():
+                    gateway.say_to_radio(post.link.address, message)
+
+    def end_gateway(self) -> None:
+        """It is gone, however that came about; who was connected notices."""
+        self.gateway = None
+        for post in self.posts:
+            if isinstance(post.link, Aerial) and (event := post.link.gateway_died()):
+                self.at(self.now_ms + SUPERVISION_MS, lambda p=post, a=post.link, e=event: self._at_radio(p, a, e))
+
+    def _at_radio(self, post: Post, aerial: Aerial, event: bytes) -> None:
+        aerial.event(event)
+        post.heard.append((max(self.now_ms, post.node.local_ms), RADIO, event))
 
     def _horizon(self, end_ms: int) -> int:
         horizon = end_ms
@@ -98,13 +134,21 @@ class World:
             if not behind:
                 return horizon
             for post in behind:
-                post.grant(min(horizon, (post.node.local_ms // LOOKAHEAD_MS + 1) * LOOKAHEAD_MS))
+                post.grant(horizon)
             for post in behind:
                 post.node.wait()
                 self._collect(post)
 
     def _collect(self, post: Post) -> None:
         said = post.node.take_output()
-        if said:
-            post.cable.witness.hear(said)
-            self.at(post.node.local_ms + Cable.transit_ms(said), lambda: post.cable.deliver_to_gateway(said))
+        if isinstance(post.link, Aerial):  # whatever it says to its port, nobody hears
+            for message in post.link.messages(post.node.take_from_radio()):
+                self.at(post.node.local_ms, lambda a=post.link.address, m=message: self._say_to_radio(a, m))
+        elif said:
+            cable = post.link
+            cable.witness.hear(said)
+            self.at(post.node.local_ms + Cable.transit_ms(said), lambda: cable.deliver_to_gateway(said))
+
+    def _say_to_radio(self, address: str, message: Message) -> None:
+        if self.gateway is not None:
+            self.gateway.say_to_radio(address, message)

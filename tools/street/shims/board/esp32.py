@@ -4,6 +4,7 @@
 import os
 
 _BLOCK = 4096
+_ERASED = b"\xff" * 64  # at a time: the heap is the node's
 
 
 class Partition:
@@ -39,7 +40,43 @@ class Partition:
             return _BLOCK
         if op == 6:
             self._file.seek(arg * _BLOCK)
-            self._file.write(b"\xff" * _BLOCK)
+            for _ in range(_BLOCK // len(_ERASED)):
+                self._file.write(_ERASED)
             self.erases += 1
         self._file.flush()
         return 0
+
+
+class NVS:
+    """A name space of NVS in a file, where STREET_NVS names one: each line is a key and the hex digits of its value. What is set
+    is written at `commit`, as a whole; without a file nothing is ever found."""
+
+    def __init__(self, namespace):
+        self._path = os.getenv("STREET_NVS")
+        self._values = {}
+        if self._path:
+            try:
+                with open(self._path) as file:
+                    self._values = dict([line.split() for line in file])
+            except OSError:  # nothing was stored yet
+                pass
+
+    def get_blob(self, key, buffer):
+        if key not in self._values:
+            raise OSError(-4354)  # ESP_ERR_NVS_NOT_FOUND
+        value = bytes.fromhex(self._values[key])
+        if len(value) > len(buffer):
+            raise OSError(-4364)  # ESP_ERR_NVS_INVALID_LENGTH
+        buffer[: len(value)] = value
+        return len(value)
+
+    def set_blob(self, key, value):
+        self._values[key] = "".join(["%02x" % byte for byte in value])
+
+    def commit(self):
+        if not self._path:
+            raise OSError(5)
+        with open(self._path + ".new", "w") as file:
+            for key, digits in self._values.items():
+                file.write("%s %s\n" % (key, digits))
+        os.rename(self._path + ".new", self._path)

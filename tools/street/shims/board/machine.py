@@ -1,15 +1,21 @@
-# The board's hardware as the firmware sees it, below the real drivers: UART bytes, I2C registers, pins, watchdog.
+# The board's hardware as the firmware sees it, below the real drivers: UART bytes, I2C transfers, pins and their edges,
+# converter, watchdog. What hangs where, the street says; each part is a file of `streetparts`.
 #
-# What this cannot show: electrical behaviour, interrupts, baud errors, real time.
+# What this cannot show: voltages and rise times, a baud rate that is wrong, two parts that disturb each other on one bus,
+# a clock that is stretched, interrupts in the middle of a beat (here they come while the node sleeps), real time.
 
 import os
 
+import streetparts.table
 from streetclock import clock
 
 PWRON_RESET = 1
 HARD_RESET = 2
 WDT_RESET = 3
+DEEPSLEEP_RESET = 4
+SOFT_RESET = 5
 _MAC = bytes.fromhex(os.getenv("STREET_MAC") or "24dcc3000001")
+_NO_DEVICE = 19
 
 
 def unique_id():
@@ -25,11 +31,41 @@ def reset():
 
 
 class Pin:
+    """What is driven shows as it was set, where a switch hangs its level; whatever else is at its rest, which its pull-up
+    gives."""
+
     IN = 1
     OUT = 3
+    PULL_UP = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
 
     def __init__(self, id, mode=-1, pull=-1):
-        self.id = id
+        self._level = int(pull == Pin.PULL_UP)
+        self.part = streetparts.table.at("pin%d" % id)
+
+    def value(self, x=None):
+        if x is not None:
+            self._level = int(x)
+        return self.part.level() if self.part else self._level
+
+    def irq(self, handler, trigger):
+        def on_edge():
+            if trigger & (Pin.IRQ_RISING if self.value() else Pin.IRQ_FALLING):
+                handler(self)
+
+        self.part.on_edge = on_edge
+        clock.interrupts.append(self.part)
+
+
+class ADC:
+    ATTN_11DB = 3
+
+    def __init__(self, id, atten=ATTN_11DB):
+        self._part = id.part
+
+    def read_uv(self):
+        return self._part.uv() if self._part else 0
 
 
 class WDT:
@@ -41,30 +77,17 @@ class WDT:
         clock.watchdog_ends_ms = clock.now_ms + self._timeout
 
 
-_EMPTY_REPORT = b"\xaa\xff\x03\x00" + bytes(24) + b"\x55\xcc"
-_COMMAND_HEAD = b"\xfd\xfc\xfb\xfa"
-_COMMAND_TAIL = b"\x04\x03\x02\x01"
-_RADAR_PERIOD_MS = 100
-
-
 class UART:
-    """A UART with an HLK-LD2450 on it: ten reports a second, those with targets as the street says, and its answers."""
+    """A part `speak`s when somebody looks: what it has sent by now."""
 
     def __init__(self, id, baudrate=9600, tx=None, rx=None, rxbuf=256, timeout=0):
+        self._part = streetparts.table.at("uart%d" % id)
         self._rxbuf = rxbuf
         self._received = bytearray()
-        phase = int(os.getenv("STREET_RADAR_PHASE_MS") or 0)
-        self._next_report_ms = clock.now_ms + (phase - clock.now_ms) % _RADAR_PERIOD_MS
         self.overruns = 0
 
     def any(self):
-        while self._next_report_ms <= clock.now_ms:
-            frames = clock.radar_frames
-            while frames and frames[0][0] < self._next_report_ms:  # from before this board was switched on
-                frames.pop(0)
-            due = frames and frames[0][0] == self._next_report_ms
-            self._receive(frames.pop(0)[1] if due else _EMPTY_REPORT)
-            self._next_report_ms += _RADAR_PERIOD_MS
+        self._part.speak(self._receive)
         return len(self._received)
 
     def readinto(self, buf, nbytes=None):
@@ -76,8 +99,7 @@ class UART:
         return n
 
     def write(self, buf):
-        if buf[:4] == _COMMAND_HEAD:  # the answer: same command with bit 8 set, status 0
-            self._receive(_COMMAND_HEAD + b"\x04\x00" + buf[6:7] + b"\x01\x00\x00" + _COMMAND_TAIL)
+        self._part.hear(bytes(buf), self._receive)
         return len(buf)
 
     def _receive(self, data):
@@ -88,38 +110,29 @@ class UART:
 
 
 class I2C:
-    """A bus with one SHT4x at 0x44. It answers like the part: not before 8.3 ms have passed, CRC behind each word."""
-
-    _ADDRESS = 0x44
-    _MEASURE_MS = 9
+    """A bus; a part on it takes what is written (`write`) and fills what is read (`readinto`), or does not acknowledge."""
 
     def __init__(self, id=-1, scl=None, sda=None, freq=400000):
-        self._ready_ms = None
+        self._id = id
 
     def writeto(self, addr, buf, stop=True):
-        self._check(addr)
-        if bytes(buf) == b"\xfd":
-            self._ready_ms = clock.now_ms + self._MEASURE_MS
+        self._part(addr).write(bytes(buf))
         return len(buf)
 
     def readfrom_into(self, addr, buf, stop=True):
-        self._check(addr)
-        if self._ready_ms is None or clock.now_ms < self._ready_ms:
-            raise OSError(5)
-        self._ready_ms = None
-        t, h = clock.temperature_raw, clock.humidity_raw
-        words = bytes((t >> 8, t & 255)), bytes((h >> 8, h & 255))
-        buf[:6] = words[0] + bytes((_crc8(words[0]),)) + words[1] + bytes((_crc8(words[1]),))
+        self._part(addr).readinto(buf)
 
-    def _check(self, addr):
-        if addr != self._ADDRESS:
-            raise OSError(19)
+    def readfrom_mem_into(self, addr, memaddr, buf):
+        part = self._part(addr)
+        part.write(bytes((memaddr,)))
+        part.readinto(buf)
+
+    def _part(self, addr):
+        part = streetparts.table.at("i2c%d.%d" % (self._id, addr))
+        if part is None:
+            raise OSError(_NO_DEVICE)
+        return part
 
 
-def _crc8(word):
-    crc = 0xFF
-    for byte in word:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
+def dht_readinto(pin, buffer):
+    pin.part.readinto(buffer)

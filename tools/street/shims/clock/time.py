@@ -31,4 +31,3 @@ def sleep_ms(ms):
 
 def sleep(seconds):
     clock.sleep(int(seconds * 1000))
-
