@@ -69,6 +69,12 @@ PARTS = {
             micropython.find,
         ),
         RealPart(
+            "dbus-daemon",
+            "BlueZ's side of Bluetooth is asked over a real D-Bus",
+            "sudo apt install dbus-daemon",
+            lambda: shutil.which("dbus-daemon"),
+        ),
+        RealPart(
             "pty",
             "node and gateway talk over a serial line",
             "run the tests on Linux or macOS, on Windows inside WSL",

@@ -67,14 +67,14 @@ class Gateway:
 
     def __init__(
         self, folder: Path, *lines: Line, clock: Clock | None = None, uplink=None, enabled: bool = True, wait_s: float = 0,
-        systemd: Systemd | None = None, page: str = "off", steady: Clock | None = None,
+        systemd: Systemd | None = None, page: str = "off", steady: Clock | None = None, machine: int = 0,
     ) -> None:  # fmt: skip
         self.clock = clock or Clock()
         ports = ", ".join(f'"{line.path}"' for line in lines)
         text = TOML.format(state=folder / "state", points=folder / "points", ports=ports, enabled=str(enabled).lower(), page=page)
         settings = config.parse(text, "test", {})
         settings = settings.model_copy(update={"uplink": settings.uplink.model_copy(update={"batch_wait_s": wait_s})})
-        self.service = service.Service(settings, self.clock, lambda: 0.0, systemd, steady=steady)
+        self.service = service.Service(settings, self.clock, lambda: 0.0, systemd, steady=steady, machine=machine)
         if uplink is not None:
             self.service._publishing.sending._uplink = uplink
         self.folder = folder

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import streetwire
-from gateway.model import Accept, Effect, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
+from gateway.model import Accept, Advertised, Effect, Fetch, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
 from gateway.session import Rules, Session
 from gateway.store import Store
 
@@ -60,13 +60,26 @@ def live(boot=1, uptime_s=10, ab=0, ba=0, objects=(), *, covered_s=None, node=NO
     return streetwire.Live(node, incarnation, boot, uptime_s, ab, ba, objects)
 
 
+KEY_ID = 0xC0FFEE
+AIR = "ble:test"
+
+
+def advert(
+    counter, ab=0, ba=0, at_s: float = T0 + 75, *, boot=1, incarnation=INCARNATION, node=NODE, key_id=KEY_ID,
+    steady_s: float | None = None,
+):  # fmt: skip
+    """One that was believed, heard at a moment; totals as they are on the node."""
+    told = streetwire.Advert(counter, streetwire.boot_tag(incarnation, boot), ab & 0xFFFF, ba & 0xFFFF, 2050, 48)
+    return Advertised(node, key_id, told, AIR, -71, int(at_s * 1000), None if steady_s is None else int(steady_s * 1000))
+
+
 def site_everywhere(_name: str, _at_s: int) -> str | None:
     return "bahnhof"
 
 
-def rules(known: Iterable[int] = (NODE, OTHER), site_of=site_everywhere) -> Rules:
-    names = {node_name(number) for number in known}
-    return Rules(knows=lambda name: name in names, site_of=site_of, greatest_rate=lambda _site: RATE)
+def rules(known: Iterable[int] = (NODE, OTHER), site_of=site_everywhere, on_air: Iterable[int] = (), rate: int = RATE) -> Rules:
+    names, air = {node_name(number) for number in known}, {node_name(number) for number in on_air}
+    return Rules(lambda name: name in names, site_of, lambda _site: rate, is_on_air=lambda name: name in air)
 
 
 def of_kind(effects, kind):
@@ -125,15 +138,19 @@ class Desk:
         effects = self.session.hear(Received(payload, link, int(self.now_s * 1000), steady_ms))
         return self.commit(effects)
 
+    def hear_advert(self, told: Advertised) -> list[Effect]:
+        self.now_s = told.received_ms / 1000
+        return self.commit(self.session.hear_advert(told))
+
     def commit(self, effects: list[Effect]) -> list[Effect]:
-        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Note))]
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Note))]
         if kept:
             self.store.commit(kept, int(self.now_s))
         return effects
 
     def restart(self) -> None:
         """A new session from what the store has."""
-        self.session = Session(self.rules, self.store.streams(), self.store.silences())
+        self.session = Session(self.rules, self.store.streams(), self.store.silences(), self.store.floors())
 
     def counts(self) -> dict[int, tuple[int, int]]:
         """All of the store's bins: start -> (ab, ba)."""

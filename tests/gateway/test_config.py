@@ -187,7 +187,7 @@ def test_an_unknown_key_is_a_mistake_with_did_you_mean(text, place, meant):
     assert f"{place}: unknown key; did you mean {meant!r}?" in problem
 
 
-@pytest.mark.parametrize("text", ["[ble]\nadapter = 'hci0'", "[xyzzy]", "[gateway]\nqqqqqq = 1"])
+@pytest.mark.parametrize("text", ["[qqqqqq]\nadapter = 'hci0'", "[xyzzy]", "[gateway]\nqqqqqq = 1"])
 def test_an_unknown_key_that_resembles_nothing_is_a_mistake_all_the_same(text):
     (problem,) = problems(text)
     assert problem.endswith("unknown key")
@@ -276,7 +276,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_defaults():
     [
         ("TROTTOIR_UPLINK__BATCH_POINTS", "0", "TROTTOIR_UPLINK__BATCH_POINTS: uplink.batch_points: found 0"),
         ("TROTTOIR_UPLINK__BATCHPOINTS", "5", "did you mean 'batch_points'"),
-        ("TROTTOIR_NODES__A", "{}", "found section 'nodes', expected gateway, serial, uplink"),
+        ("TROTTOIR_NODES__A", "{}", "found section 'nodes', expected gateway, serial, ble, uplink"),
         ("TROTTOIR_GATWAY__ID", "x", "found section 'gatway'"),
     ],
 )

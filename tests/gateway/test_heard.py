@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.heard import nodes_now
+import streetwire
+from gateway.heard import health, nodes_now, status_fields
 from gateway.model import BootState, Gap, Heard, Stream
 from streetwire import TOTAL_MASK
 from tests.gateway.parts import NAME, NODE, OTHER, T0
@@ -46,3 +47,12 @@ def test_people_since_the_last_record_also_where_the_totals_begin_anew():
 def test_a_live_message_older_than_the_newest_record_knows_of_nobody():
     (now,) = nodes_now([stream(1, T0, heard_ms=9000, total_ab=10, live_ab=8)], {})
     assert now.open_ab == 0
+
+
+def test_what_a_live_message_tells_becomes_the_fields_of_node_status():
+    objects = [(0xC5, streetwire.HEALTH["blocked"] | streetwire.HEALTH["supply_low"]), (0x0C, 3300), (0xC6, -1250), (0xC3, 2)]
+    live = streetwire.Live(NODE, 1, 3, 600, 0, 0, objects)
+    told = health(stream(1, T0), live)
+    assert status_fields(Heard(0, "serial:x", health=told)) == {
+        "uptime_s": 600, "boot": 3, "health": 72, "battery_mv": 3300, "probe_c": -12.5
+    }  # fmt: skip

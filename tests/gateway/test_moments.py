@@ -119,6 +119,7 @@ def test_a_node_heard_while_the_gateway_had_no_time_is_still_tied_after_a_restar
     (stream,) = desk.session._streams.values()
     assert stream.boots[1].epoch_ms == 0, "1970 is no time"
     desk.hear(hello(boot=2), T0, steady_s=1300)
+    desk.store.keep_ties(0)  # the machine was switched off, too
     desk.restart()
     assert placed(desk.hear(minute(1, 0, uptime_end_s=60), T0 + 60, steady_s=5)) == (T0 - 300, model.Q_TIME_HELD)
 

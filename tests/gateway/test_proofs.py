@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway import proofs
+from gateway.model import Moment
 from tests.gateway.parts import A_MINUTE, RATE, T0, Desk, acked, climb, gaps, hello, live, losses, minute, salvaged
 
 # -- records that are gone: exact, from totals
@@ -129,8 +130,23 @@ def test_boots_of_which_nothing_was_heard_begin_no_earlier_than_the_one_before_t
 
 
 def test_without_a_tie_of_both_boots_no_time_shortens_a_bound():
-    assert [proofs._until(began_ms, epoch_ms, 1, 61) for began_ms, epoch_ms in ((0, 0), (0, 5000), (5000, 0))] == [61] * 3
-    assert proofs._until(8000, 5000, 1, 61) == 4
+    eight, five = Moment(8000, 0), Moment(5000, 0)
+    assert [proofs._until(began, epoch, 1, 61) for began, epoch in ((None, None), (None, five), (five, None))] == [61] * 3
+    assert proofs._until(eight, five, 1, 61) == 4
+
+
+def test_a_clock_that_was_set_back_while_nobody_listened_shortens_no_bound():
+    for machine, seconds in ((5, 37), (6, 62), (0, 62)):  # the same run of the machine, another, and nobody knows
+        desk = Desk()
+        desk.store.keep_ties(5)
+        desk.hear(hello(), T0, steady_s=1000)
+        desk.hear(minute(1, T0, 3), T0 + 61, steady_s=1061)
+        desk.store.keep_ties(machine)
+        desk.restart()  # the node counts for 30 s more and is off for 5; then the clock is 20 s behind
+        steady_s = 1095 if machine == 5 else 1080  # a machine that was started again has another
+        desk.hear(hello(boot=2), T0 + 75, steady_s=steady_s)
+        first = desk.hear(minute(256, T0 + 60, previous=1, boot=2), T0 + 136, steady_s=steady_s + 61)
+        assert losses(first) == [("power_cut", -1, RATE * seconds // 60)]
 
 
 def test_each_of_several_quick_resets_hides_what_lies_before_the_next(desk):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import streetwire
 from gateway import model, schema
 from gateway.model import Point
 from gateway.schema import SchemaError
@@ -43,7 +44,8 @@ CONTRACT = {
     ),
     "node_status": (
         "site node",
-        "uptime_s int, boot int, resets int?, frames_lost int?, rssi_dbm int?, battery_mv int?, heap_free_b int?, fw string?, "
+        "uptime_s int, boot int, resets int?, frames_lost int?, rssi_dbm int?, battery_mv int?, heap_free_b int?, "
+        "health int?, probe_c float?, fw string?, "
         "passport string?",
     ),
     "gateway_status": (
@@ -104,8 +106,12 @@ def test_every_quality_bit_and_the_same_in_code():
     assert in_code.items() <= Q_BITS.items()
 
 
+def test_every_health_bit_is_the_one_that_nodes_tell():
+    assert {name.lower(): row["bit"] for name, row in schema.load()["health"].items()} == streetwire.HEALTH
+
+
 def described() -> dict[str, dict]:
-    rows = {f"q.{name}": row for name, row in schema.load()["q"].items()}
+    rows = {f"{bits}.{name}": row for bits in ("q", "health") for name, row in schema.load()[bits].items()}
     for name, table in schema.measurements().items():
         rows |= {name: table} | {f"{name}.{field}": row for field, row in table["fields"].items()}
     return rows

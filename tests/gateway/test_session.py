@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streetwire
-from gateway import acceptance, moments
+from gateway import acceptance, complaints, moments
 from gateway import session as room
 from gateway.model import Accept, GiveTime, Loss, Note, Passport, Received, Status
 from gateway.session import Session
@@ -336,7 +336,7 @@ def test_complaints_are_bounded():
     session = Session(rules(known=()))
     for n in range(5000):
         session.hear(Received(live(node=n).encode(), LINK, T0 * 1000))
-    assert len(session._complained) <= 4 * room.MAX_NODES
+    assert len(session._complaints._said_ms) <= complaints.MOST
     assert session.dropped == {"unknown node": 5000}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import TypeVar
 
 from hypothesis import settings
@@ -12,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 import streetwire
 from gateway.errors import StoreError
-from gateway.model import BootState, GiveTime, Received, Reply
+from gateway.model import BootState, Effect, GiveTime, Received, Reply
+from gateway.session import Session
 from tests.gateway.model_node import ModelNode
-from tests.gateway.parts import INCARNATION, LINK, NODE, RATE, T0, Desk
+from tests.gateway.parts import INCARNATION, LINK, NODE, RATE, T0, Desk, advert
 
 T = TypeVar("T")
 PLACES = st.integers(0, 30)
@@ -29,6 +31,8 @@ class Play(RuleBasedStateMachine):
         self.desk = Desk()
         self.to_gateway: list[tuple[int, bytes]] = []  # (when it came in, payload)
         self.to_node: list[bytes] = []
+        self.broadcast: streetwire.Live | None = None  # the newest live message, as adverts tell it
+        self.adverts = 0
         self.acked = 0
         self.disk_fails = False
         self.first_boot = 1 << 16  # the first that this store has heard of
@@ -50,6 +54,7 @@ class Play(RuleBasedStateMachine):
     def power_cut(self, dark_s):
         self.node.power_on(dark_s)
         self.to_node.clear()
+        self.broadcast = None
 
     @rule(at=PLACES, how_many=st.integers(1, 12))
     def frames_arrive(self, at, how_many):
@@ -61,6 +66,13 @@ class Play(RuleBasedStateMachine):
         for payload in self._take(self.to_node, at, how_many):
             self.node.take(payload)
         self._collect()
+
+    @precondition(lambda self: self.broadcast is not None)
+    @rule(after_s=st.sampled_from([0, 0.6, 5, 9.9]))
+    def an_advert_is_heard(self, after_s):
+        live, self.adverts = self.broadcast, self.adverts + 1
+        told = advert(self.adverts, live.total_ab, live.total_ba, self.node.now_s + after_s, boot=live.boot)
+        self._do(lambda session: session.hear_advert(told), self.node.now_s + after_s)
 
     @rule(at=PLACES)
     def a_frame_is_lost(self, at):
@@ -107,6 +119,8 @@ class Play(RuleBasedStateMachine):
 
     def _collect(self) -> None:
         self.to_gateway += self.node.said
+        said = [streetwire.decode(payload) for _, payload in self.node.said]
+        self.broadcast = next((message for message in reversed(said) if message.kind == streetwire.LIVE), self.broadcast)
         self.node.said = []
 
     @staticmethod
@@ -118,9 +132,12 @@ class Play(RuleBasedStateMachine):
 
     def _hear(self, payload: bytes, came_s: int | None = None) -> None:
         # A driver notes the moment; however long a frame then waits, that does not change.
-        self.desk.now_s = self.node.now_s if came_s is None else came_s
-        now_ms = self.desk.now_s * 1000
-        effects = self.desk.session.hear(Received(payload, LINK, now_ms))
+        at_s = self.node.now_s if came_s is None else came_s
+        self._do(lambda session: session.hear(Received(payload, LINK, at_s * 1000)), at_s)
+
+    def _do(self, decide: Callable[[Session], list[Effect]], at_s: float) -> None:
+        self.desk.now_s = at_s
+        effects = decide(self.desk.session)
         try:
             if self.disk_fails:
                 self.disk_fails = False
@@ -138,7 +155,7 @@ class Play(RuleBasedStateMachine):
                     assert self._is_committed(self.acked), "acknowledged before it was committed"
                 self.to_node.append(effect.message.encode())
             elif isinstance(effect, GiveTime):
-                self.to_node.append(streetwire.Time(effect.node, effect.incarnation, now_ms).encode())
+                self.to_node.append(streetwire.Time(effect.node, effect.incarnation, int(at_s * 1000)).encode())
 
     def _is_committed(self, watermark: int) -> bool:
         return watermark == 0 or any(stream.watermark >= watermark for stream in self.desk.store.streams())

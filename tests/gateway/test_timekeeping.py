@@ -53,3 +53,14 @@ def test_a_clock_that_is_set_is_noticed():
         wall[0] += 60_000 + step_ms
         found.append(watch.unset_for_ms())
     assert found == [60_000, 120_000, 180_000, 0, 60_000, 0, 60_000]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells one run of a machine from the next")
+def test_a_run_of_the_machine_has_a_number_of_its_own(tmp_path, monkeypatch):
+    assert timekeeping.run_of_machine() == timekeeping.run_of_machine() > 0
+    other = tmp_path / "boot_id"
+    other.write_text("0f3c1a52-6f0e-4a57-9d6e-1c2b3a4d5e6f\n", encoding="ascii")
+    monkeypatch.setattr(timekeeping, "_BOOT_ID", other)
+    assert timekeeping.run_of_machine() == 0x0F3C1A526F0E4A5
+    other.unlink()
+    assert timekeeping.run_of_machine() == 0  # then no tie is kept

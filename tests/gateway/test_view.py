@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+import streetwire
 from gateway import config, view
 from gateway.model import Q_CLIMATE_IMPLAUSIBLE, Heard, Passport, Series
 from gateway.pipeline import Live
@@ -121,6 +122,16 @@ def test_the_state_of_a_node(heard_ago_s, silent_s, state):
     assert health["silent_since_s"] == (silent_s or None)
 
 
+@pytest.mark.parametrize("name", streetwire.HEALTH)
+def test_a_node_that_says_that_it_cannot_count_is_not_good(name):
+    def state(heard_ago_s, silent_s=0):
+        heard = Heard((NOW_S - heard_ago_s) * 1000, "serial:x", health={"health": streetwire.HEALTH[name]})
+        return node_of(assemble(CONFIG, "0.1.0", now(heard=heard, silent_s=silent_s), books()))["health"]["state"]
+
+    assert state(5) == ("fault" if name in ("counter_silent", "counter_garbled", "blocked", "log_failed") else "good")
+    assert (state(61), state(61, silent_s=T0)) == ("quiet", "silent")  # what it said then says nothing of now
+
+
 @pytest.mark.parametrize(
     ("last_bin_ago_s", "live_ago_s", "is_running"),
     [
@@ -136,6 +147,14 @@ def test_the_running_minute_is_shown_only_where_live_totals_speak_of_it(last_bin
     node = NodeNow("tr-a3f1c2", last_bin_s, Heard(NOW_S * 1000, "serial:x", live_ms), PASSPORT, 0, 2, 1)
     shown = assemble(CONFIG, "0.1.0", Now(NOW_S, [node], [], None), books())
     assert (node_of(shown)["open"] is not None) is is_running
+
+
+@pytest.mark.parametrize(("later_s", "is_shown"), [(3600, True), (7260, False)])
+def test_of_a_node_without_a_cable_all_is_shown_that_its_adverts_tell_of_since_it_was_spoken_to(later_s, is_shown):
+    now_s = NOW_S + later_s
+    node = NodeNow("tr-a3f1c2", NOW_S - 65, Heard(now_s * 1000, "ble:hci0", (now_s - 20) * 1000), PASSPORT, 0, 210, 190)
+    shown = node_of(assemble(CONFIG, "0.1.0", Now(now_s, [node], [], None), books()))["open"]
+    assert shown == ({"from_s": NOW_S - 5, "as_of_s": now_s - 20, "ab": 210, "ba": 190} if is_shown else None)
 
 
 def test_between_a_record_and_the_next_live_message_the_running_minute_is_known_up_to_the_record():

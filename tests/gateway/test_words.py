@@ -18,7 +18,7 @@ from tools import cli
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = {"t", "text", "Say"}  # their first argument is a key
 # ... a key of [error]
-ERRORS = {"StoreError", "DeviceError", "PermissionDenied", "UsageError", "UplinkError", "DemoError", "BenchError"}
+ERRORS = {"StoreError", "DeviceError", "AdapterError", "PermissionDenied", "UsageError", "UplinkError", "DemoError", "BenchError"}
 KEYS = sorted(words.catalogue("en"))
 
 
@@ -125,7 +125,7 @@ def test_a_key_or_a_value_that_is_not_there_is_a_mistake_of_ours():
 def test_a_number_has_the_decimal_mark_of_its_language_in_every_form():
     about = {"file": "x", "size_mb": 0.5}
     assert [Say("doctor.store", about).line(language) for language in LANGUAGES] == ["x: whole, 0.5 MB", "x: heil, 0,5 MB"]
-    assert "+16,3 % gegen" in Say("demo.complaint-error", {"error": 16.34, "floor": 15.0}).line("de")
+    assert "+16,3 % gegen" in Say("demo.complaint-error", {"kind": "x", "error": 16.34, "floor": 15.0}).line("de")
 
 
 def test_values_are_told_as_they_are_braces_and_all():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 
 from dialect import ticks_add, ticks_diff
 from ramflash import RamFlash
@@ -12,8 +11,10 @@ from ramflash import RamFlash
 import streetwire
 from node.app import App
 from node.log import RecordLog
+from node.panel import Panel
 from node.passage.radar import AB, BA
-from tools.street.loop import StreetLoop
+from node.supply import Supply
+from tools.street.loop import JumpingClock, StreetLoop
 
 NODE = 0xC30001
 INCARNATION = 0x5EED1234
@@ -22,50 +23,44 @@ MINUTE = 1_700_000_040  # a whole minute, UTC
 __all__ = ["AB", "BA", "Bench"]
 
 
-class _Clock:
-    """Jumps to the next deadline whenever there is nothing to do."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0
-        self._silent, self._keep_open = socket.socketpair()
-
-    def fileno(self) -> int:
-        return self._silent.fileno()
-
-    def idle(self, timeout_s: float | None) -> bool:
-        self.now_ms += max(1, round((timeout_s or 0) * 1000))
-        return True
-
-    def take_word(self) -> None: ...
-
-    def close(self) -> None:
-        self._silent.close()
-        self._keep_open.close()
-
-
 class Bench:
     """`passages` are (t_ms, direction); `hears` are (t_ms, message); `climate` are readings, of which the last stays.
-    After `run`, `said` holds (t_ms, payload)."""
+    After `run`, `said` holds (t_ms, payload). On a clock that others use as well, `app.run()` is awaited instead; `link_of(bench)`
+    makes another link than the bench itself."""
 
-    def __init__(self, passages=(), hears=(), climate=((2150, 4850),), flash=None) -> None:
+    def __init__(
+        self, passages=(), hears=(), climate=((2150, 4850),), flash=None, probe=None, is_brown_out=False, counter_of=None,
+        node=NODE, incarnation=INCARNATION, clock=None, link_of=None,
+    ) -> None:  # fmt: skip
         self.flash = flash or RamFlash(blocks=8)
-        self.log = RecordLog(self.flash, lambda: INCARNATION)
+        self.log = RecordLog(self.flash, lambda: incarnation)
         self.said: list[tuple[int, bytes]] = []
         self.hears = sorted(hears, key=lambda pair: pair[0])
         self.reports_missing: list[tuple[int, int]] = []  # [(from_ms, until_ms), ...] without radar reports
         self.port_is_full: list[tuple[int, int]] = []
         self.feeds = self.polls = self.set_ups = 0
-        self.is_saturated = False
-        self.is_set_up = True
+        self.is_saturated = self.is_blocked = False
+        self.is_set_up = False
+        self.answers = True  # when it is set up
+        self.garbage: list[tuple[int, int]] = []  # [(from_ms, until_ms), ...] with a hundred bytes a poll that are nothing
+        self.rejected_bytes = 0
+        self.presses: list[tuple[int, int]] = []  # of the button
+        self.pin_uv = 0  # at the battery's pin; the divider halves
+        self.lit: list[int] = []  # the uptimes of beats with the LED on
         self.frames_bad = self.faults = 0
         self.before_send = lambda message: None
         self.stalls: list[tuple[int, int]] = []  # [(at_ms, for_ms), ...]: the beat stands still
         self._passages = sorted(passages)
         self._climate = list(climate)
-        self._clock = _Clock()
-        self._last_report_ms = 0
+        self._clock = clock or JumpingClock()
+        self._last_report_ms = self.now_ms
         ticks = (lambda: ticks_add(2**30 - 90_000, self.now_ms), ticks_diff, ticks_add, self._sleep_ms)
-        self.app = App(NODE, PASSPORT, 1, ticks, self, self._detector_of, self, self.log, self, self)
+        supply = Supply(lambda: self.pin_uv, 2000, 3400)
+        panel = Panel(self._set_lamp, lambda: 0 if _inside(self.now_ms, self.presses) else 1, supply)
+        reset = (1, "power on", is_brown_out)
+        counter_of = counter_of or self._counter_of
+        link = link_of(self) if link_of else self
+        self.app = App(node, PASSPORT, reset, ticks, counter_of, self, probe, panel, self.log, link, self)
 
     @property
     def now_ms(self) -> int:
@@ -79,6 +74,9 @@ class Bench:
 
     async def _sleep_ms(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
+
+    def say(self, level, text) -> None:
+        self.app.say(level, text)
 
     # -- what was said
 
@@ -101,15 +99,21 @@ class Bench:
             record = self.log.next_after(record.seq)
         return found
 
-    # -- radar, detector, climate, link, watchdog as the App sees them
+    # -- what counts, climate, link, watchdog as the App sees them
 
-    targets = (0,) * 9
-    n_targets = 0
+    poll_ms, quiet_samples, most_samples, sample_bytes = 100, 5, 100, 30
+
+    low_centi, high_centi, still_readings = -4000, 12500, 360
+    fault = "no answer"
 
     def set_up(self) -> None:
         self.set_ups += 1
+        self.is_set_up = self.answers and not _inside(self.now_ms, self.reports_missing)
 
-    def poll(self, now_ticks, on_frame, add) -> int:
+    def forget(self) -> None:
+        self.is_set_up = False
+
+    def poll(self, now_ticks) -> int:
         self.polls += 1
         for at_ms, for_ms in self.stalls:
             if self.now_ms == at_ms:
@@ -119,19 +123,22 @@ class Bench:
             self._last_report_ms += 100
             if not _inside(self._last_report_ms, self.reports_missing):
                 frames += 1
-                on_frame(add(now_ticks, self._last_report_ms - self.now_ms))
+        if _inside(self.now_ms, self.garbage):
+            self.rejected_bytes += 100
+        while frames and self._passages and self._passages[0][0] <= self.now_ms:
+            self._on_passage(now_ticks, self._passages.pop(0)[1])
         return frames
 
-    def _detector_of(self, on_passage):
+    def _counter_of(self, on_passage):
         self._on_passage = on_passage
         return self
 
-    def feed(self, *report) -> None:
-        if not report:  # the watchdog
-            self.feeds += 1
-            return
-        while self._passages and self._passages[0][0] <= self.now_ms:
-            self._on_passage(report[0], self._passages.pop(0)[1])
+    def feed(self) -> None:
+        self.feeds += 1
+
+    def _set_lamp(self, is_on) -> None:
+        if is_on:
+            self.lit.append(self.now_ms)
 
     async def read(self, sleep_ms):
         await sleep_ms(10)

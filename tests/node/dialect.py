@@ -1,5 +1,6 @@
 # What the dual tests share. These files are read by CPython and by MicroPython: no pytest, no dataclasses, no typing.
 
+import gc
 import json
 
 _HERE = __file__.replace("\\", "/").rsplit("/", 1)[0]
@@ -49,3 +50,15 @@ def ticks_add(ticks, delta):
 
 def ticks_diff(end, start):
     return ((end - start + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+
+
+def allocated(function):
+    """Bytes that a call leaves on MicroPython's heap while nothing is collected; 0 under CPython, which cannot tell."""
+    alive = gc.mem_alloc if hasattr(gc, "mem_alloc") else lambda: 0
+    gc.collect()
+    gc.disable()
+    before = alive()
+    function()
+    after = alive()
+    gc.enable()
+    return after - before

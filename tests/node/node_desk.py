@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import streetwire
-from tools.street.node import FIRMWARE, Identity, NodeProcess
+from tools.street import wiring
+from tools.street.node import FIRMWARE, Event, Identity, NodeProcess
 from tools.street.radar import encode_frame
 
 START_MS = 1_700_000_040_000  # a whole minute, UTC
-CLIMATE_RAW = (26214, 32768)
+AIR = (0, wiring.AIR, struct.pack("<hH", 2500, 5650))  # hundredths of a degree, of a percent
 LOOKAHEAD_MS = 10_000
 
 
-def walk(t_ms: int, direction: int = 1, y_mm: int = 1800) -> list[tuple[int, bytes]]:
+def walk(t_ms: int, direction: int = 1, y_mm: int = 1800) -> list[Event]:
     """Radar reports of one person who crosses the line about 1.5 s after t_ms."""
-    return [(t_ms + 100 * i, encode_frame([(direction * (-2000 + 130 * i), y_mm, 0, 360)])) for i in range(31)]
+    frames = [encode_frame([(direction * (-2000 + 130 * i), y_mm, 0, 360)]) for i in range(31)]
+    return [(t_ms + 100 * i, wiring.COUNTER, frame) for i, frame in enumerate(frames)]
 
 
 class Desk:
@@ -32,7 +35,7 @@ class Desk:
         self.watermark = watermark
         self.accepted: dict[int, streetwire.Record] = {}
         self.raw = b""
-        self._seen = sorted(seen)
+        self._seen = sorted([AIR, *seen])
         self._deframer = streetwire.Deframer()
         self._listen()
 
@@ -45,9 +48,9 @@ class Desk:
     def run_until(self, until_ms: int) -> Desk:
         while self.node.local_ms < until_ms:
             limit = min(until_ms, self.node.local_ms + LOOKAHEAD_MS)
-            due = [report for report in self._seen if report[0] <= limit]
+            due = [event for event in self._seen if event[0] <= limit]
             self._seen = self._seen[len(due) :]
-            self.node.grant(limit, CLIMATE_RAW, due)
+            self.node.grant(limit, due)
             self.node.wait()
             self._listen()
         return self

@@ -3,32 +3,12 @@
 import gc
 
 from dialect import Chance, ticks_add, ticks_diff, vectors
+from ports import Uart
 
-from node.sensors.ld2450 import FRAME_SIZE, LD2450, RX_BUFFER
+from node.sensors.ld2450 import FARTHEST_MM, FASTEST_CM_S, FRAME_SIZE, LD2450, RX_BUFFER
 
 VECTORS = vectors("ld2450.json")
 EMPTY = b"\xaa\xff\x03\x00" + bytes(24) + b"\x55\xcc"
-
-
-class Uart:
-    """Hands out what has been received, as much as fits the buffer."""
-
-    def __init__(self):
-        self.received = b""
-        self.written = []
-
-    def any(self):
-        return len(self.received)
-
-    def readinto(self, buffer):
-        n = min(len(buffer), len(self.received))
-        buffer[:n] = self.received[:n]
-        self.received = self.received[n:]
-        return n or None
-
-    def write(self, data):
-        self.written.append(bytes(data))
-        return len(data)
 
 
 def word(value):
@@ -84,7 +64,7 @@ def test_setting_up_enables_asks_for_several_targets_and_ends():
     commands = {row["name"]: bytes.fromhex(row["hex"]) for row in VECTORS["ld2450_command"]}
     radar = Radar()
     radar.driver.set_up()
-    assert radar.uart.written == [commands["enable config"], commands["multi target"], commands["end config"]]
+    assert radar.uart.written == commands["enable config"] + commands["multi target"] + commands["end config"]
 
 
 def test_acknowledgements_are_no_reports_and_hide_none():
@@ -105,12 +85,21 @@ def test_the_answer_to_several_targets_is_noticed():
 
 
 def test_signs_are_sign_and_magnitude_with_the_sense_inverted():
-    edges = (1, 32767, -32767)
-    for x in edges + (0,):
-        for speed in edges + (0,):
+    for x in (0, 1, FARTHEST_MM, -FARTHEST_MM):
+        for speed in (0, 1, FASTEST_CM_S, -FASTEST_CM_S):
             assert targets_in(report((x, 1, speed))) == [[(x, 1, speed)]]
-    assert targets_in(report((5, 32767, 5))) == [[(5, 32767, 5)]]
-    assert targets_in(report((5, -100, 5))) == [[(5, -100, 5)]]
+    assert targets_in(report((5, FARTHEST_MM, 5))) == [[(5, FARTHEST_MM, 5)]]
+
+
+def test_a_target_where_none_can_be_makes_the_report_none():
+    beyond = (FARTHEST_MM + 1, 32767)
+    absurd = [(x, 1000, 5) for x in beyond] + [(-x, 1000, 5) for x in beyond] + [(5, y, 5) for y in beyond + (-1, -1000, 0)]
+    absurd += [(5, 1000, FASTEST_CM_S + 1), (5, 1000, -32767)]
+    for target in absurd:
+        radar = Radar()
+        radar.poll(report((1, 500, 0), target) + report((2, 500, 0)))
+        assert radar.targets() == [[(2, 500, 0)]], target
+        assert radar.driver.rejected_bytes == FRAME_SIZE
 
 
 def test_empty_slots_are_left_out_wherever_they_stand():
@@ -184,7 +173,8 @@ def test_a_cut_frame_costs_itself_only():
 
 
 def test_a_header_inside_a_report_is_no_beginning():
-    inside = b"\xaa\xff\x03\x00" + b"\xaa\xff\x03\x00" * 6 + b"\x55\xcc"
+    slot = b"\x03\x00" + word(500) + word(0) + b"\xaa\xff"  # the resolution, and the x behind it
+    inside = b"\xaa\xff\x03\x00" + slot * 3 + b"\x55\xcc"
     assert len(targets_in(inside * 3)) == 3
 
 

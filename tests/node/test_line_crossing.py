@@ -22,9 +22,17 @@ class Line:
     def _on_passage(self, ticks, direction):
         self.passages.append((ticks, direction))
 
-    def feed(self, *targets):
+    def feed(self, *targets, speed=None):
+        # A living body's speed is never twice the same.
+        speed = 8 * (self.ticks // 100 % 3) if speed is None else speed
         for i, target in enumerate(targets):
-            self._targets[3 * i : 3 * i + 3] = [target[0], target[1], 0]
+            self._targets[3 * i : 3 * i + 3] = [target[0], target[1], speed]
+        self.ticks += 100
+        self.detector.feed(self.ticks, self._targets, len(targets))
+
+    def targets(self, targets):
+        for i, target in enumerate(targets):
+            self._targets[3 * i : 3 * i + 3] = target
         self.ticks += 100
         self.detector.feed(self.ticks, self._targets, len(targets))
 
@@ -112,7 +120,7 @@ def test_who_appears_inside_the_band_counts_only_after_walking_through_it():
     assert walked(path(-200, 1500)).directions() == [AB]
     assert walked(path(200, -1500)).directions() == [BA]
     assert walked(path(-120, 1500, speed_mm=40)).directions() == [AB]
-    assert walked(path(-20, 1500, speed_mm=40)).directions() == []  # less than the shortest path that counts
+    assert walked(path(-20, 1500, speed_mm=40)).directions() == []  # so near the line nobody knows from where
     assert walked(path(100, 1500)).directions() == []
     assert walked(path(-100, -1500)).directions() == []
     assert walked(standing(100) + [None] * 3 + path(600, 1500)).directions() == []
@@ -316,3 +324,140 @@ def test_a_report_costs_no_memory():
     gc.enable()
     assert told[0] >= 40
     assert after == before
+
+
+def test_who_stands_at_the_line_and_seems_to_wander_is_not_counted():
+    # What a module says of a couple that stands there: a third of a metre to both sides, for a second or two each way.
+    wander = []
+    for reach in (350, -300, 420, -450, 380):
+        wander += [(x, 2200) for x in range(-reach, reach, 60 if reach > 0 else -60)]
+    assert walked(path(-1500, -300) + wander).directions() == []
+
+
+def test_the_run_on_of_a_short_echo_is_not_counted():
+    # Two reports of rain, and the module's own steps after it, each shorter than the last.
+    line = Line()
+    x, step = -700, 220
+    for i in range(12):
+        line.feed((x, 2000), speed=-16 if i else 8)
+        x, step = x + step, step * 9 // 10
+    for _ in range(COAST + 2):
+        line.feed()
+    assert line.passages == []
+
+
+def abreast(x_from, x_to, apart_from, speeds=(None, None)):
+    """Two walk side by side; the radar says two only from `apart_from` on."""
+    line = Line()
+    for x, y in path(x_from, x_to, y=1500):
+        onward = x if x_to > x_from else -x
+        if onward < apart_from:
+            line.feed((x, y))
+        else:
+            line.feed((x, y), (x - 100, y + 600))
+    for _ in range(COAST + 2):
+        line.feed()
+    return line
+
+
+def test_who_was_hidden_by_a_companion_until_behind_the_line_crossed_with_him():
+    for apart_from in (-900, 0, 900, 2000):
+        line = abreast(-3000, 3500, apart_from)
+        assert line.directions() == [AB, AB], apart_from
+        assert abs(line.passages[0][0] - line.passages[1][0]) <= 300, line.passages
+        assert abreast(3000, -3500, apart_from).directions() == [BA, BA], apart_from
+
+
+def test_who_comes_the_other_way_was_hidden_by_nobody():
+    line = Line()
+    for i, (x, y) in enumerate(path(-3000, 3500, y=1500)):
+        if x < 900:
+            line.feed((x, y), speed=80)
+        else:  # a cyclist towards him
+            line.targets(((x, y, 80 - 8 * (i % 2)), (x + 200 - 40 * i % 7, y + 500, -104 - 8 * (i % 2))))
+    assert line.directions() == [AB]
+
+
+def test_who_is_lost_beside_a_companion_and_found_again_is_not_counted_twice():
+    line = Line()
+    for x, y in path(-3000, 4200, y=2900):  # the fan is wide enough to find her again
+        if 700 < x < 2600:
+            line.feed((x, y))
+        else:
+            line.feed((x, y), (x - 100, y + 600))
+    assert line.directions() == [AB, AB]
+
+
+def test_more_people_than_it_tells_apart_are_said_to_be_too_many():
+    def street(gap_reports, crossings):
+        line = Line()
+        for _ in range(crossings):
+            for place in path(-2000, 2000):
+                line.feed(place)
+            for _ in range(gap_reports):
+                line.feed()
+        return line
+
+    assert not street(30, 60).detector.is_saturated  # every six seconds: 600 an hour
+    assert street(1, 160).detector.is_saturated  # every three: 1100
+
+
+def test_something_right_before_the_box_blocks_it():
+    line = Line()
+    for i in range(100):
+        line.feed((30, 120))
+        assert line.detector.is_blocked == (i >= 80), i
+    for _ in range(40):
+        line.feed()
+    assert not line.detector.is_blocked
+    for _ in range(300):
+        line.feed((400, 700))  # somebody who stands near it does not
+    assert not line.detector.is_blocked
+
+
+def test_who_was_there_before_a_silence_is_not_who_is_there_after_it():
+    line = Line()
+    for place in path(-1500, 0):
+        line.feed(place)
+    line.detector.forget()
+    assert line.detector.active == 0
+    for place in path(0, 1500):
+        line.feed(place)
+    assert line.passages == []
+
+
+def test_another_part_of_the_same_body_is_nobody_else():
+    line = Line()
+    for x, y in path(-3000, 3500, y=1500):
+        line.feed(*([(x, y), (x - 100, y + 200)] if 300 < x < 2000 else [(x, y)]))
+    assert line.directions() == [AB]
+
+
+def test_who_stands_at_the_line_and_is_lost_is_known_again_when_going_on():
+    chance = Chance(93)
+    for x, onward, back in ((200, [AB], []), (-200, [AB], [])):
+        for on_to, expected in ((2500, onward), (-2500, back)):
+            line = Line()
+            for place in path(-2500, x):
+                line.feed(place)
+            for _ in range(30):
+                line.feed((x + chance.below(120) - 60, 1800))
+            for _ in range(400):
+                line.feed()
+            for place in path(x, on_to)[2:]:
+                line.feed(place)
+            for _ in range(COAST + 2):
+                line.feed()
+            assert line.directions() == expected, (x, on_to)
+
+
+def test_who_was_lost_at_the_line_is_not_waited_for_for_ever():
+    line = Line()
+    for place in path(-2500, 0) + [(0, 1800)] * 30:
+        line.feed(place)
+    for _ in range(590):
+        line.feed()
+    assert line.detector.active == 1
+    for _ in range(20):
+        line.feed()
+    assert line.detector.active == 0

@@ -129,15 +129,23 @@ def test_saturation_of_any_second_flags_its_minute_only():
     assert minutes.close(60, 120).flags == 0
 
 
-def test_a_jump_of_temperature_flags_the_minute_even_across_its_start():
+def test_a_reading_that_was_not_believed_flags_its_minute_only_and_leaves_the_mean_to_the_others():
     minutes = Minutes()
     minutes.add_climate(2000, 5000)
-    minutes.add_climate(2500, 5000)
-    assert minutes.close(0, 60).flags == 0
-    minutes.add_climate(3001, 5000)
-    assert minutes.close(60, 120).flags == streetwire.CLIMATE_IMPLAUSIBLE
-    minutes.add_climate(2500, 5000)
-    assert minutes.close(120, 180).flags == streetwire.CLIMATE_IMPLAUSIBLE
+    minutes.doubt_climate()
+    minutes.add_climate(2100, 5000)
+    record = minutes.close(0, 60)
+    assert (record.flags, record.n_climate, record.temperature_centi) == (streetwire.CLIMATE_IMPLAUSIBLE, 2, 2050)
+    assert minutes.close(60, 120).flags == 0
+
+
+def test_a_probe_without_humidity_has_a_temperature_and_says_that_humidity_is_missing():
+    minutes = Minutes()
+    minutes.add_climate(2500, None)
+    minutes.add_climate(2519, None)
+    record = minutes.close(0, 60)
+    assert (record.temperature_centi, record.humidity_half, record.n_climate) == (2510, streetwire.NO_HUMIDITY, 2)
+    assert streetwire.unpack_record(record.pack()) == record
     minutes.add_climate(2400, 5000)
     assert minutes.close(180, 240).flags == 0
 

@@ -175,6 +175,30 @@ def test_a_climate_reading_that_failed_is_left_out_and_the_next_one_counts():
     assert (record.n_climate, record.temperature_centi) == (4, 2075)
 
 
+def test_a_reading_that_is_not_plausible_flags_its_minute_and_is_neither_averaged_nor_told():
+    readings = [(2000, 5000)] * 3 + [(327670, 655350)] + [(2100, 5000)]
+    bench = Bench([], [ACK], climate=readings).run(61_000)
+    record = bench.records()[0]
+    assert record.flags == streetwire.CLIMATE_IMPLAUSIBLE
+    assert (record.n_climate, record.temperature_centi) == (5, 2040)
+    told = [dict(live.objects).get(streetwire.ID_OF["temperature_c"]) for live in bench.messages(streetwire.Live)]
+    assert set(told) == {2000, 2100, None}
+
+
+def test_a_probe_without_humidity_tells_none():
+    bench = Bench([], [ACK], climate=[(2519, None)]).run(61_000)
+    assert bench.records()[0].humidity_half == streetwire.NO_HUMIDITY
+    objects = dict(bench.messages(streetwire.Live)[0].objects)
+    assert objects[streetwire.ID_OF["temperature_c"]] == 2519
+    assert streetwire.ID_OF["humidity_pct"] not in objects
+
+
+def test_a_climate_sensor_that_falls_silent_is_told_once_each_time_and_once_when_it_is_back():
+    bench = Bench([], [ACK], climate=[(2000, 5000), None, None, (2000, 5000), None]).run(121_000)
+    told = [line.text for line in bench.messages(streetwire.Log) if "climate" in line.text]
+    assert told == ["climate: no answer", "climate: good", "climate: no answer"]
+
+
 def test_the_radar_is_set_up_once():
     assert Bench().run(1000).set_ups == 1
 
@@ -187,10 +211,22 @@ def test_a_backlog_goes_out_a_few_records_a_beat():
     assert max(told.count(t_ms) for t_ms in told) == 4
 
 
-def test_a_record_that_the_port_did_not_take_goes_out_as_soon_as_it_does():
-    bench = Bench([], [ACK])
-    bench.port_is_full = [(30_000, 60_450)]
-    assert [t_ms for t_ms, _ in bench.run(62_000).told(streetwire.RecordMessage)] == [60_500]
+def test_a_record_that_the_port_did_not_take_goes_out_a_second_later_or_as_soon_as_the_gateway_speaks():
+    for heard, sent_ms in (([], 61_000), ([(60_500, ACK[1])], 60_500)):
+        bench = Bench([], [ACK, *heard])
+        bench.port_is_full = [(30_000, 60_450)]
+        assert [t_ms for t_ms, _ in bench.run(62_000).told(streetwire.RecordMessage)] == [sent_ms]
+
+
+def test_the_log_is_not_searched_at_every_beat_while_nobody_takes_its_records():
+    def reads(*full):
+        bench = Bench([], [ACK])
+        bench.port_is_full = list(full)
+        return bench.run(118_000).flash.reads
+
+    asked_once = reads((59_000, 61_050)) - reads((59_000, 60_050))
+    assert asked_once > 0
+    assert reads((59_000, 117_050)) - reads() < 60 * asked_once
 
 
 def test_a_port_that_takes_nothing_loses_no_record():
@@ -206,7 +242,8 @@ def test_what_is_said_to_the_technician_is_bounded_and_keeps_the_newest():
     for i in range(50):
         bench.app.say(4, f"line {i}")
     bench.run(6000)
-    assert [m.text for m in bench.messages(streetwire.Log)] == [f"line {i}" for i in range(43, 50)] + ["boot 1, next record 1"]
+    told = [m.text for m in bench.messages(streetwire.Log)]
+    assert told == [f"line {i}" for i in range(43, 50)] + ["boot 1 after power on, next record 1"]
 
 
 def test_flash_that_fails_is_said_and_counting_goes_on_with_totals_that_prove_the_hole():
@@ -232,6 +269,16 @@ def test_the_watchdog_is_fed_by_the_beat_and_by_nothing_else():
     assert 599 <= bench.feeds <= 601
 
 
+def test_a_part_that_keeps_one_result_is_polled_between_the_beats_which_stay_where_they_are():
+    bench = Bench([], [ACK])
+    bench.poll_ms = 20
+    live = bench.run(60_050).told(streetwire.Live)
+    assert 599 <= bench.feeds <= 602
+    assert 5 * bench.feeds - 5 <= bench.polls <= 5 * bench.feeds + 5
+    assert [t_ms for t_ms, _ in live] == list(range(10_000, 60_001, 10_000))
+    assert bench.records()[0].covered_s == 60
+
+
 @pytest.mark.parametrize("stall_ms", [40, 1730, 3000])
 def test_a_beat_that_came_late_does_not_shift_the_tick(stall_ms):
     bench = Bench([], [ACK])
@@ -247,14 +294,48 @@ def test_a_stall_is_not_counted_as_watched():
     assert 55 <= bench.run(61_000).records()[0].covered_s <= 57
 
 
-def test_a_radar_that_answered_is_set_up_once_and_one_that_did_not_once_a_minute():
+def test_a_radar_that_answered_is_set_up_once_and_one_that_did_not_every_ten_seconds():
     assert Bench().run(185_000).set_ups == 1
     mute = Bench()
-    mute.is_set_up = False
-    assert mute.run(185_000).set_ups == 1 + 3
+    mute.answers = False
+    assert mute.run(60_900).set_ups == 1 + 6
 
 
 def test_a_radar_that_was_switched_off_is_set_up_again():
     bench = Bench()
     bench.reports_missing = [(10_050, 13_050)]
-    assert bench.run(65_000).set_ups == 2
+    assert bench.run(65_000).set_ups == 3  # at the start, while it was off, and when it was back
+    assert bench.is_set_up
+
+
+def test_the_free_heap_is_told_in_steps_that_stay_until_they_are_off_by_one():
+    app = Bench().app
+    told = []
+    for free_b in (82_000, 81_900, 80_000, 78_000, 85_000, 90_111, 90_112, 77_000, 73_727):
+        app._set_heap(free_b)
+        told.append(app._heap_b)
+    assert told == [81_920, 81_920, 81_920, 81_920, 81_920, 81_920, 90_112, 73_728, 73_728]
+
+
+def test_lines_are_bounded_over_time_and_what_was_left_out_is_counted():
+    bench = Bench()
+    for i in range(200):
+        bench.app.say(4, f"line {i}")
+    bench.run(119_000)
+    assert len(bench.messages(streetwire.Log)) <= 8  # what was kept of the sixty that may be said at once
+    bench = Bench()
+    for i in range(70):
+        bench.app.say(4, f"line {i}")
+    bench.run(60_500)
+    bench.app.say(4, "later")
+    assert bench.app._lines[-1][2] == "later (11 lines left out)"
+
+
+def test_what_was_watched_is_told_live_in_tens_of_seconds():
+    bench = Bench([], [ACK])
+    bench.reports_missing = [(13_000, 17_000), (41_000, 42_000)]
+    bench.run(59_000)
+    covered = [dict(message.objects)[streetwire.ID_OF["covered_s"]] for message in bench.messages(streetwire.Live)]
+    assert covered
+    assert all(seconds % 10 == 0 for seconds in covered)
+    assert covered[-1] < 60

@@ -40,7 +40,12 @@ def run(name, folder):
 
 def test_every_room_of_the_node_has_a_dual_test():
     tested = {name for path in DUAL for name in imports_of(path)}
-    rooms = {"log", "minutes", "clock", "sender", "config", "passage.radar", "sensors.ld2450", "sensors.sht4x"}
+    rooms = {"log", "minutes", "clock", "sender", "config", "watch", "panel", "lamp", "button", "supply"}
+    rooms |= {"vault", "session", "ccm", "links.ble", "links.cable_and_air"}
+    rooms |= {"counters." + name for name in ("radar", "lidar", "door", "switches")}
+    rooms |= {"passage." + name for name in ("radar", "idle", "run_pairs", "lidar_pair", "pir_pair", "tof")}
+    rooms |= {"sensors." + name for name in ("ld2450", "tfluna", "vl53l1x", "pir", "plausible")}
+    rooms |= {"sensors." + name for name in ("sht3x", "sht4x", "dht22", "bme280", "ds18b20")}
     assert {"streetwire"} | {f"node.{room}" for room in rooms} <= tested
 
 

@@ -4,8 +4,13 @@ import random
 
 import pytest
 from app_bench import AB, BA, INCARNATION, MINUTE, NODE, Bench
+from dialect import ticks_diff
+from ram_radio import RamRadio
+from ramnvs import RamNvs
 
 import streetwire
+from node.links.ble import BleLink
+from node.vault import COUNTER, KEY, Vault
 
 SLOT_MS = 10_000
 MARGIN_MS = 300  # a passage is decided a beat or two after it happened; what is near a tick may fall on either side
@@ -42,6 +47,32 @@ def test_the_same_counts_in_every_ten_seconds_give_the_same_bytes(seed, offset_m
     one = said(passages(rng, counts, first_ms), offset_ms)
     other = said(passages(rng, counts, first_ms), offset_ms)
     assert one == other
+
+
+def broadcast(said):
+    """[(t_ms, advert with its plain text), ...] of a node on the air that says this."""
+    radio = RamRadio()
+    vault = Vault(RamNvs({KEY: bytes(16), COUNTER: bytes(4)}))
+    in_the_clear = lambda nonce, plain: plain + bytes(4)  # noqa: E731
+    link = BleLink(radio, NODE, vault, in_the_clear, None, (radio.ticks_ms, ticks_diff), None)
+    adverts = []
+    for t_ms, payload in said:
+        message = streetwire.decode(payload)
+        if message.kind == streetwire.LIVE:
+            assert link.send(message)
+            adverts.append((t_ms, radio.adverts[-1][0]))
+    return adverts
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_same_counts_in_every_ten_seconds_give_the_same_adverts(seed):
+    rng = random.Random(seed)
+    counts = [(rng.randrange(4), rng.randrange(4)) for _ in range(50)]
+    one, other = (broadcast(said(passages(rng, counts, 0), 0)) for _ in range(2))
+    assert one == other
+    assert len({advert[7:] for _, advert in one}) == len(one) > 50
+    later = broadcast(said(passages(rng, [(1, 0), *counts[1:]], 0), 0))
+    assert (later == one) == (counts[0] == (1, 0))
 
 
 @pytest.mark.parametrize("offset_ms", [0, 37_000, 59_500])

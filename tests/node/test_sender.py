@@ -97,8 +97,16 @@ def test_at_most_eight_are_on_their_way_and_each_acknowledgement_lets_one_more_g
 def test_an_acknowledgement_of_the_newest_opens_the_whole_window():
     sender = streaming(30)
     burst(sender, 0)
-    sender.on_ack(8, 10)
-    assert sent_numbers(sender, 10) == list(range(9, 17))
+    sender.on_ack(WINDOW, 10)
+    assert sent_numbers(sender, 10) == list(range(WINDOW + 1, 2 * WINDOW + 1))
+
+
+def test_an_acknowledgement_opens_the_window_by_all_that_it_covers():
+    sender = streaming(60)
+    burst(sender, 0)
+    for watermark in range(5, 45, 5):
+        sender.on_ack(watermark, 10)
+        assert sent_numbers(sender, 10) == list(range(watermark + WINDOW - 4, watermark + WINDOW + 1))
 
 
 def test_the_window_is_never_exceeded_whatever_is_acknowledged():

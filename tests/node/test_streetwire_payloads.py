@@ -14,6 +14,9 @@ KINDS = {
     "time": streetwire.Time,
     "command": streetwire.Command,
     "log": streetwire.Log,
+    "challenge": streetwire.Challenge,
+    "answer": streetwire.Answer,
+    "proof": streetwire.Proof,
 }
 HEAD = b"\x01\x00\xc3\x00\x34\x12\xed\x5e"  # node 0xC30001, incarnation 0x5EED1234
 
@@ -25,6 +28,9 @@ def message_of(row):
         return streetwire.RecordMessage(row["node"], row["incarnation"], fields["previous"], record)
     if row["kind"] == "live":
         fields["objects"] = [tuple(pair) for pair in fields["objects"]]
+    for name in ("nonce", "mac"):
+        if name in fields:
+            fields[name] = bytes.fromhex(fields[name])
     return KINDS[row["kind"]](row["node"], row["incarnation"], **fields)
 
 
@@ -48,7 +54,7 @@ def reason(payload):
 def test_the_vectors_are_of_this_version_and_name_every_kind():
     assert GOLDEN["version"] == streetwire.VERSION
     kinds = {streetwire.decode(bytes.fromhex(row["payload"])).kind for row in GOLDEN["messages"]}
-    assert kinds == set(range(1, 8))
+    assert kinds == set(range(1, 11))
 
 
 def test_messages_become_their_golden_bytes():
@@ -152,7 +158,7 @@ def test_what_is_refused_names_its_reason():
     assert reason(b"\x14" + HEAD[:7]) == "too short"
     assert reason(b"\x17" + bytes(240)) == "too long"
     assert reason(b"\x14\x00\x00\x00\x01" + bytes(8)) == "node"
-    for kind in (0, 8, 15):
+    for kind in (0, 11, 15):
         assert reason(bytes([0x10 | kind]) + HEAD + bytes(4)) == "kind"
     live = payload_of("live without objects")
     assert reason(live[:-1] + b"\x10") == "total"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
-from schedules import NODE, at, laws, run
+from schedules import NODE, at, laws, plan, run
 
 from gateway.sending import Sending
 from tools.simulate import faults, schedule
 from tools.simulate.faults import FAULTS
 from tools.simulate.link import NOISE, garble
+from tools.simulate.schedule import Stroke
+from tools.simulate.world import World
 
 MINUTE = 60_000
 # Strokes with which a schedule of five minutes shows each fault; what it counts is the fault's own name unless named here.
@@ -76,6 +79,21 @@ def test_where_being_too_old_proved_nothing_older_results_would_wait_for_ever(mo
 
     monkeypatch.setattr(Sending, "_is_at_work", no_proof)
     assert "heals" in laws(longer_than_it_keeps(10))
+
+
+@pytest.mark.parametrize("cut_ms", [4332, 4998, 6330])
+def test_who_passed_in_the_second_of_a_cut_that_nobody_heard_of_is_unknowable_too(cut_ms):
+    outcome = run(Stroke(0, "gateway_stopped", 0, (MINUTE,)), Stroke(cut_ms, "power_cut", 0, (1000,)), minutes=3)
+    assert outcome.cuts == 1
+    assert not outcome.violations
+
+
+def test_a_clock_that_is_lost_again_begins_at_1970_again():
+    lost = World(plan(), Path("never-made"))
+    for _ in range(2):
+        FAULTS["clock_lost"].strike(lost, at(0, "clock_lost", MINUTE))
+        assert lost.gateway.clock() == 0
+        lost.timeline.now_ms += 20_000
 
 
 def test_a_small_flash_overflows_while_the_gateway_is_away_and_says_how_many_are_gone():

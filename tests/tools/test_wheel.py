@@ -12,6 +12,7 @@ import pytest
 
 from tests.real_parts import needs
 from tools import compile_core
+from tools.board import kits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("source") / "trottoir"
-    for name in ("firmware", "gateway", "tools"):
+    for name in ("firmware", "gateway", "hardware", "tools"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
@@ -38,6 +39,10 @@ def test_it_holds_every_source_file_once(wheel):
     assert "streetwire.py" in inside
     assert "gateway/schema.toml" in inside
     assert not [name for name in inside if name.startswith(("tests/", "node/", "main.py"))]
+
+
+def test_it_brings_what_hangs_on_every_kits_board(wheel):
+    assert {f"trottoir_hardware/{kit}/pins.json" for kit in kits()} <= set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_it_brings_the_core_as_source_and_compiled_where_there_is_a_compiler(wheel):

@@ -230,8 +230,9 @@ print("out")
 
 
 def test_every_driver_of_the_table_opens_by_its_scheme():
+    more = {"ble": {"keys": {}, "scan": "auto", "jitter": lambda: 0.0, "randomness": bytes}}
     for scheme in DRIVERS:
-        driver = open_driver(f"{scheme}:/dev/x", lambda: 0)
+        driver = open_driver(f"{scheme}:/dev/x", lambda: 0, **more.get(scheme, {}))
         assert driver.link == f"{scheme}:/dev/x"
         assert not driver.stats.is_open
 

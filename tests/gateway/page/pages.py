@@ -12,6 +12,7 @@ import urllib3
 
 from gateway import config
 from gateway.page.server import PageServer
+from gateway.shown import NodeNow
 from gateway.store import Store
 from gateway.view import Now
 from tests.gateway.parts import NAME, T0
@@ -30,12 +31,14 @@ site = "bahnhof"
 
 
 class Page:
-    """`now_s` is the gateway's time; `asked` counts how often the page wanted to know; `is_stuck` lets it wait for ever."""
+    """`now_s` is the gateway's time, `nodes` what it hears; `asked` counts how often the page wanted to know;
+    `is_stuck` lets it wait for ever."""
 
     def __init__(self, folder: Path, page: str = "127.0.0.1:0", every_s: float = 0.05) -> None:
         self.store = Store(folder / "store.db")
         self.now_s = T0 + 130
         self.asked = 0
+        self.nodes: list[NodeNow] = []
         self.is_stuck = False
         self._every_s = every_s
         settings = config.parse(TOML.format(folder=folder, page=page, node=NAME), "test", {})
@@ -56,7 +59,7 @@ class Page:
         self.asked += 1
         answer: Future[Now] = Future()
         if not self.is_stuck:
-            answer.set_result(Now(self.now_s, [], [], None))
+            answer.set_result(Now(self.now_s, self.nodes, [], None))
         return answer
 
     def count(self, minutes: int, first: int = 1) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import streetwire
 from gateway import words
+from gateway.model import Heard
 from gateway.page import server
 from gateway.page.feed import Feed
+from gateway.shown import NodeNow
 from tests.gateway.page.pages import Page
 from tests.gateway.parts import NAME, T0
 from tests.real_parts import needs
@@ -107,6 +110,26 @@ def test_who_was_not_counted_is_a_dash_and_nobody_is_a_zero(page, visit):
     seen.until('document.querySelector(\'[data-field="minute-ab"]\').textContent === "1"')
     assert seen.text("minute-ba") == "0"
     assert "100" in seen.text("minute-coverage")
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_node_that_says_that_it_cannot_count_is_shown_with_a_fault(page, visit, language):
+    told = {"health": streetwire.HEALTH["blocked"]}
+    page.nodes = [NodeNow(NAME, T0, Heard(page.now_s * 1000, "serial:x", health=told), None, 0)]
+    seen = visit(page.url, language=language)
+    seen.until('document.querySelector(\'[data-field="health"]\').dataset.health === "fault"')
+    assert seen.text("health-word") == words.text("page.health-fault", language)
+    assert seen.page.locator('[data-field="health-shape"]').get_attribute("href") == "#shape-fault"
+
+
+def test_what_adverts_tell_of_since_the_last_record_says_since_when(page, visit):
+    page.count(1)
+    seen = visit(page.url, language="en")
+    seen.until('document.querySelector(\'[data-field="open-title"]\').textContent === "This minute so far"')
+    page.now_s = T0 + 1800
+    page.nodes = [NodeNow(NAME, T0, Heard(page.now_s * 1000, "ble:hci0", page.now_s * 1000), None, 0, 42, 17)]
+    seen.until('document.querySelector(\'[data-field="open-ab"]\').textContent === "42"')
+    assert seen.text("open-title") == words.text("page.open-since", "en", time="09:01")
 
 
 def test_hostile_names_are_text(page, visit):

@@ -6,8 +6,11 @@ import tomllib
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from gateway.view import State
 
 GATEWAY = Path(str(resources.files("gateway")))
 STATIC = GATEWAY / "page" / "static"
@@ -109,6 +112,11 @@ def test_everything_the_markup_names_is_there(markup):
     assert {name.removeprefix("/static/") for name in markup.references if name.startswith("/")} <= files
     assert {name[1:] for name in markup.references if name.startswith("#")} <= set(markup.ids)
     assert len(markup.ids) == len(set(markup.ids))
+
+
+def test_every_state_of_a_node_has_words_and_a_shape(markup):
+    assert re.findall(r"^  (\w+): \{ word:", read(STATIC / "overview.js"), re.MULTILINE) == list(get_args(State))
+    assert {f"shape-{state}" for state in get_args(State)} <= set(markup.ids)
 
 
 def test_every_module_is_loaded_ahead(markup):
