@@ -10,6 +10,8 @@
 #             into an advert. A new quantity is one row in QUANTITIES.
 #   advert    what a node without a cable broadcasts: BTHome v2, encrypted, 31 bytes at most. Totals modulo 2**16 and a tag that
 #             tells its boot from any other; the counter of the encryption rises for ever.
+#   update    other firmware comes as a manifest (names, sizes and hashes of its files) and then the files, a block at a time, each
+#             asked for by the node. What counts is a MAC over the manifest under the node's key; blocks prove nothing.
 #   session   on a connection without a cable both sides prove that they hold the node's key: challenge, answer, proof. From then
 #             on every payload ends with a number that rises and a MAC under a key of this session alone: it is sealed.
 #
@@ -33,9 +35,17 @@ LOG = 7  # node -> gateway: one line for the technician
 CHALLENGE = 8  # gateway -> node, on the air: prove that you hold your key
 ANSWER = 9  # node -> gateway: the proof, and what is asked back
 PROOF = 10  # gateway -> node: it holds the key as well
+UPDATE = 11  # gateway -> node: a piece of another firmware
+UPDATE_STATE = 12  # node -> gateway: which piece it wants next, or what became of them
+TEST_RESULT = 13  # node -> gateway: what the self-test found
+SIGHT = 14  # node -> gateway, over the cable and only while it is watched: what the counting part sees
 
 SAY_HELLO = 1  # verbs of COMMAND
 RESEND_FROM = 2  # argument: the first sequence number wanted again
+TEST = 3  # self-test; argument: seconds in which somebody walks the line and presses the button, 0 for nobody
+WATCH = 4  # argument: seconds of sights, 600 at most; 0 ends them
+RESTART = 5  # the open minute becomes a record first
+ROLL_BACK = 6  # start from the other slot, if there is whole firmware in it
 
 MAX_PAYLOAD = 240
 MAC_SIZE = 8
@@ -44,6 +54,8 @@ NONCE_SIZE = 16
 MAX_FRAME = MAX_PAYLOAD + SEAL_SIZE + 4 + 2  # CRC-32, and COBS adds one byte per 254 begun
 MAX_TEXT = 160
 MAX_NAME = 32
+MAX_BLOCK = 192  # bytes of a file in one update message
+MAX_SEEN = 16  # numbers in a sight
 
 NODE_MASK = 0xFFFFFF  # a node's number is the last three bytes of its MAC address
 TOTAL_MASK = 0xFFFFFFF  # running totals count modulo 2**28
@@ -94,6 +106,39 @@ HEALTH_BITS = (
 )
 HEALTH = {name: 1 << bit for bit, name in enumerate(HEALTH_BITS)}
 
+# What the self-test asks. The first eight are the LED's numbers, from 1 on.
+TEST_CHECKS = (
+    "counter",  # value: samples in the last second
+    "climate",  # hundredths of a degree
+    "log",  # records held, at most
+    "clock",
+    "link",
+    "supply",  # millivolts
+    "probe",  # hundredths of a degree
+    "radio",
+    "line",  # people counted since the test began
+    "button",  # presses since
+    "lamp",  # only a person can tell
+    "aim_ab",  # not a check: counted while a technician walked the line, by button and LED
+    "aim_ba",
+)
+TEST_VERDICTS = (
+    "good",
+    "absent",  # this kit has none, or none is connected
+    "waiting",  # for a person
+    "silent",
+    "garbled",
+    "blocked",
+    "implausible",
+    "low",
+    "failed",
+    "unheard",  # nobody has told the time, or answered
+    "missed",  # nobody walked or pressed
+)
+
+OFFER, BLOCK, SWITCH, ABORT = 1, 2, 3, 4  # steps of UPDATE: see Update
+WANTS, CHECKS, READY, REFUSED, ON_TRIAL, CONFIRMED, ROLLED_BACK = 1, 2, 3, 4, 5, 6, 7  # states of UPDATE_STATE
+
 _HEAD = "<BII"
 _HEAD_SIZE = 9
 _BODY = "<IHIIIIBBBhB"
@@ -102,6 +147,9 @@ FLASH_SIZE = 32
 _HELLO = "<HIIIB"
 _LIVE = "<HIII"
 _ANSWER = "<16sI8s"
+_UPDATE = "<BBI"
+_TEST = "<BBi"
+_SIGHT = "<IHH"
 
 
 class WireError(ValueError):
@@ -353,6 +401,75 @@ class Proof(Message):
         return bytes(self.mac)
 
 
+class Update(Message):
+    """OFFER: `at` is the size of a manifest, `data` its MAC under the node's key (update_text). BLOCK: the bytes of `data` belong
+    at `at` of a file, 0 for the manifest, else as the manifest counts them. SWITCH and ABORT have neither."""
+
+    kind = UPDATE
+
+    def __init__(self, node, incarnation, step, file=0, at=0, data=b""):
+        super().__init__(node, incarnation)
+        self.step = step
+        self.file = file
+        self.at = at
+        self.data = data
+
+    def _tail(self) -> bytes:
+        if len(self.data) > MAX_BLOCK:
+            raise WireError("block", len(self.data), MAX_BLOCK)
+        return struct.pack(_UPDATE, self.step, self.file, self.at) + bytes(self.data)
+
+
+class UpdateState(Message):
+    """WANTS: the block of `file` from `at` on. REFUSED: `text` says why. READY: all is there and authentic, SWITCH starts it."""
+
+    kind = UPDATE_STATE
+
+    def __init__(self, node, incarnation, state, file=0, at=0, text=""):
+        super().__init__(node, incarnation)
+        self.state = state
+        self.file = file
+        self.at = at
+        self.text = text
+
+    def _tail(self) -> bytes:
+        return struct.pack(_UPDATE, self.state, self.file, self.at) + _cut(self.text, MAX_TEXT)
+
+
+class TestResult(Message):
+    """`results` are (check, verdict, value): indices of TEST_CHECKS and TEST_VERDICTS, and a number with the check's meaning."""
+
+    kind = TEST_RESULT
+    __test__ = False  # its name is no pytest class
+
+    def __init__(self, node, incarnation, results):
+        super().__init__(node, incarnation)
+        self.results = list(results)
+
+    def _tail(self) -> bytes:
+        return b"".join([struct.pack(_TEST, check, verdict, value) for check, verdict, value in self.results])
+
+
+class Sight(Message):
+    """Totals since boot modulo 2**16, and what the part sees now, by its kind: radar x mm, y mm, cm/s for each target; LiDAR the
+    two ranges in mm; time of flight the two zones in mm; switches their two levels. -1: nothing valid."""
+
+    kind = SIGHT
+
+    def __init__(self, node, incarnation, uptime_ms, total_ab, total_ba, seen):
+        super().__init__(node, incarnation)
+        self.uptime_ms = uptime_ms
+        self.total_ab = total_ab
+        self.total_ba = total_ba
+        self.seen = list(seen)
+
+    def _tail(self) -> bytes:
+        if len(self.seen) > MAX_SEEN:
+            raise WireError("seen", len(self.seen), MAX_SEEN)
+        fixed = struct.pack(_SIGHT, self.uptime_ms & 0xFFFFFFFF, self.total_ab & 0xFFFF, self.total_ba & 0xFFFF)
+        return fixed + struct.pack("<%dh" % len(self.seen), *self.seen)
+
+
 def decode(payload):
     """Any bytes -> the message they are, or WireError."""
     payload = bytes(payload)
@@ -367,7 +484,7 @@ def decode(payload):
         raise WireError("node", node, "a 24-bit number")
     read_tail = _READERS.get(head & 15)
     if read_tail is None:
-        raise WireError("kind", head & 15, "1 to 10")
+        raise WireError("kind", head & 15, "1 to 14")
     try:
         return read_tail(node, incarnation, payload[_HEAD_SIZE:])
     except WireError:
@@ -418,6 +535,42 @@ def _read_log(node, incarnation, tail):
     return Log(node, incarnation, level, uptime_s, str(tail[5:], "utf-8"))
 
 
+def _read_update(node, incarnation, tail):
+    size = struct.calcsize(_UPDATE)
+    step, file, at = _fixed(_UPDATE, tail[:size])
+    if not OFFER <= step <= ABORT or len(tail) > size + MAX_BLOCK:
+        raise WireError("update", (step, len(tail)), "a step, and %d bytes at most" % MAX_BLOCK)
+    return Update(node, incarnation, step, file, at, tail[size:])
+
+
+def _read_update_state(node, incarnation, tail):
+    size = struct.calcsize(_UPDATE)
+    state, file, at = _fixed(_UPDATE, tail[:size])
+    if not WANTS <= state <= ROLLED_BACK or len(tail) > size + MAX_TEXT:
+        raise WireError("update state", (state, len(tail)), "a state, and %d bytes at most" % MAX_TEXT)
+    return UpdateState(node, incarnation, state, file, at, str(tail[size:], "utf-8"))
+
+
+def _read_test(node, incarnation, tail):
+    size = struct.calcsize(_TEST)
+    if len(tail) % size:
+        raise WireError("size", len(tail), "a multiple of %d" % size)
+    results = [struct.unpack_from(_TEST, tail, at) for at in range(0, len(tail), size)]
+    for check, verdict, _ in results:
+        if check >= len(TEST_CHECKS) or verdict >= len(TEST_VERDICTS):
+            raise WireError("test", (check, verdict), "a check and a verdict")
+    return TestResult(node, incarnation, results)
+
+
+def _read_sight(node, incarnation, tail):
+    size = struct.calcsize(_SIGHT)
+    uptime_ms, total_ab, total_ba = _fixed(_SIGHT, tail[:size])
+    seen = _fixed("<%dh" % ((len(tail) - size) // 2), tail[size:])
+    if len(seen) > MAX_SEEN:
+        raise WireError("seen", len(seen), MAX_SEEN)
+    return Sight(node, incarnation, uptime_ms, total_ab, total_ba, seen)
+
+
 _READERS = {
     HELLO: _read_hello,
     RECORD: _read_record,
@@ -429,6 +582,10 @@ _READERS = {
     CHALLENGE: lambda node, incarnation, tail: Challenge(node, incarnation, *_fixed("<16s", tail)),
     ANSWER: lambda node, incarnation, tail: Answer(node, incarnation, *_fixed(_ANSWER, tail)),
     PROOF: lambda node, incarnation, tail: Proof(node, incarnation, *_fixed("<8s", tail)),
+    UPDATE: _read_update,
+    UPDATE_STATE: _read_update_state,
+    TEST_RESULT: _read_test,
+    SIGHT: _read_sight,
 }
 
 
@@ -576,6 +733,11 @@ def session_text(node, incarnation, challenge, answer, counter) -> bytes:
     """Its MAC under the node's key is the key of the session. Each side proves to have it by the first MAC_SIZE bytes of the MAC
     of NODE_SAYS or GATEWAY_SAYS under it."""
     return b"trottoir session" + struct.pack("<BIII", VERSION, node & NODE_MASK, incarnation, counter) + challenge + answer
+
+
+def update_text(node, manifest_sha256) -> bytes:
+    """What the node's key signs of an update: whose it is, and the SHA-256 of its manifest."""
+    return b"trottoir update" + struct.pack("<BI", VERSION, node & NODE_MASK) + manifest_sha256
 
 
 class Seal:

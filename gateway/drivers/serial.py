@@ -47,13 +47,13 @@ class SerialDriver:
     def probe(self) -> None:
         """Opens and closes the port. DeviceError where another program has it, PermissionDenied where we may not."""
         if Path(self._path).exists():
-            self._open().close()
+            open_port(self._path).close()
 
     async def run(self, emit: Emit, opened: Opened = say_nothing) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                port = self._open()
+                port = open_port(self._path)
             except (DeviceError, PermissionDenied) as error:
                 if pause_s == FIRST_PAUSE_S:
                     _log.warning("port not open", link=self.link, problem=error.line())
@@ -109,16 +109,19 @@ class SerialDriver:
             stats.is_open = False
             port.close()
 
-    def _open(self) -> AioSerial:
-        port = AioSerial(baudrate=BAUD, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
-        port.dtr = False
-        port.rts = False
-        port.port = self._path
-        try:
-            port.open()
-        except serial.SerialException as error:
-            raise _blame(self._path, error) from error
-        return port
+
+def open_port(path: str, baud: int = BAUD) -> AioSerial:
+    """A port that is ours alone, and whose board goes on as it was. DeviceError where it is missing or another program has it,
+    PermissionDenied where we may not."""
+    port = AioSerial(baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
+    port.dtr = False
+    port.rts = False
+    port.port = path
+    try:
+        port.open()
+    except serial.SerialException as error:
+        raise _blame(path, error) from error
+    return port
 
 
 def _end_if_cancelled() -> None:

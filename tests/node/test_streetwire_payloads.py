@@ -17,6 +17,10 @@ KINDS = {
     "challenge": streetwire.Challenge,
     "answer": streetwire.Answer,
     "proof": streetwire.Proof,
+    "update": streetwire.Update,
+    "update_state": streetwire.UpdateState,
+    "test_result": streetwire.TestResult,
+    "sight": streetwire.Sight,
 }
 HEAD = b"\x01\x00\xc3\x00\x34\x12\xed\x5e"  # node 0xC30001, incarnation 0x5EED1234
 
@@ -28,7 +32,9 @@ def message_of(row):
         return streetwire.RecordMessage(row["node"], row["incarnation"], fields["previous"], record)
     if row["kind"] == "live":
         fields["objects"] = [tuple(pair) for pair in fields["objects"]]
-    for name in ("nonce", "mac"):
+    if row["kind"] == "test_result":
+        fields["results"] = [tuple(result) for result in fields["results"]]
+    for name in ("nonce", "mac", "data"):
         if name in fields:
             fields[name] = bytes.fromhex(fields[name])
     return KINDS[row["kind"]](row["node"], row["incarnation"], **fields)
@@ -54,7 +60,7 @@ def reason(payload):
 def test_the_vectors_are_of_this_version_and_name_every_kind():
     assert GOLDEN["version"] == streetwire.VERSION
     kinds = {streetwire.decode(bytes.fromhex(row["payload"])).kind for row in GOLDEN["messages"]}
-    assert kinds == set(range(1, 11))
+    assert kinds == set(range(1, 15))
 
 
 def test_messages_become_their_golden_bytes():
@@ -158,7 +164,7 @@ def test_what_is_refused_names_its_reason():
     assert reason(b"\x14" + HEAD[:7]) == "too short"
     assert reason(b"\x17" + bytes(240)) == "too long"
     assert reason(b"\x14\x00\x00\x00\x01" + bytes(8)) == "node"
-    for kind in (0, 11, 15):
+    for kind in (0, 15):
         assert reason(bytes([0x10 | kind]) + HEAD + bytes(4)) == "kind"
     live = payload_of("live without objects")
     assert reason(live[:-1] + b"\x10") == "total"
@@ -176,6 +182,24 @@ def test_what_is_refused_names_its_reason():
     assert reason(hello[:-1] + b"\x21" + b"x" * 33) == "name"
     assert reason(hello[:-1] + b"\x01\xff") == "fields"
     assert reason(hello + b"\x00") == "size"
+    update = payload_of("block of an update, the largest")
+    assert reason(update + b"\x00") == "update"
+    for step in (0, 5):
+        assert reason(update[:9] + bytes((step,)) + update[10:]) == "update"
+    assert reason(update[:14]) == "size"
+    state = payload_of("update refused")
+    for number in (0, 8):
+        assert reason(state[:9] + bytes((number,)) + state[10:]) == "update state"
+    assert reason(state + b"x" * 160) == "update state"
+    assert reason(state + b"\xff") == "fields"
+    result = payload_of("result of a self-test")
+    assert reason(result[:-1]) == "size"
+    assert reason(result[:9] + bytes((len(streetwire.TEST_CHECKS),)) + result[10:]) == "test"
+    assert reason(result[:10] + bytes((len(streetwire.TEST_VERDICTS),)) + result[11:]) == "test"
+    sight = payload_of("sight of a radar")
+    assert reason(sight[:16]) == "size"
+    assert reason(sight + b"\x00") == "size"
+    assert reason(sight[:17] + bytes(2 * (streetwire.MAX_SEEN + 1))) == "seen"
 
 
 def test_every_payload_of_fixed_size_is_refused_one_byte_shorter_or_longer():
@@ -224,6 +248,13 @@ def test_a_payload_beyond_the_greatest_frame_cannot_be_said():
     assert raises(streetwire.WireError, streetwire.Live(1, 2, 0, 0, 0, 0, many).encode).reason == "too long"
 
 
+def test_more_than_fits_a_block_or_a_sight_cannot_be_said():
+    block = streetwire.Update(1, 2, streetwire.BLOCK, 0, 0, bytes(streetwire.MAX_BLOCK + 1))
+    assert raises(streetwire.WireError, block.encode).reason == "block"
+    sight = streetwire.Sight(1, 2, 0, 0, 0, [0] * (streetwire.MAX_SEEN + 1))
+    assert raises(streetwire.WireError, sight.encode).reason == "seen"
+
+
 def test_every_quantity_has_its_own_id_and_name_and_fits_its_width():
     rows = streetwire.QUANTITIES
     assert [row[0] for row in rows] == sorted({row[0] for row in rows})
@@ -240,7 +271,7 @@ def test_any_bytes_are_decoded_or_refused_by_one_error_type():
     for i in range(3000):
         payload = bytearray(chance.bytes(chance.below(60)))
         if payload and i % 4:  # most get past the first doors
-            payload[0] = 0x10 | (1 + chance.below(7))
+            payload[0] = 0x10 | (1 + chance.below(14))
             if len(payload) > 4:
                 payload[4] = 0
         try:

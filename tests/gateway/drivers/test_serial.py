@@ -209,7 +209,7 @@ def test_a_port_that_opens_but_gives_nothing_is_not_tried_without_pause(monkeypa
 
     async def scenario():
         driver = SerialDriver("/dev/broken", lambda: 0)
-        monkeypatch.setattr(driver, "_open", Broken)
+        monkeypatch.setattr("gateway.drivers.serial.open_port", lambda path: Broken())
         task = asyncio.create_task(driver.run(None))
         await asyncio.sleep(0.3)
         await end(task)
