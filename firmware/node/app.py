@@ -9,19 +9,21 @@
 #   step      the first time of a boot, or one that is more than two seconds off: the open minute ends as it was, at the first
 #             tens of seconds of the new time that are no sooner than a tick. At once only while nothing has been counted yet.
 #   health    is what counts at work (node/watch), the air (node/climate), supply, LED and button (node/panel): bits that every
-#             live message tells, and one line for the technician whenever something changes.
+#             live message tells, and one line for the technician whenever something changes. What a technician asks, and
+#             which firmware runs, is behind node/hatch.
 # A minute's record is on flash before it is sent (node/log); what is sent and when it is sent again is node/sender's.
 # The watchdog is fed by the beat alone: should the beat stand still, the board starts anew and the log has everything but
 # the open minute. Nothing that arrives can make a beat long: bytes, frames and lines are taken in rations.
 
 import asyncio
-import gc
 
 import streetwire
 from node.climate import Climate
 from node.clock import MINUTE_MS, STEP_MS, NodeClock
+from node.hatch import Hatch
 from node.minutes import Minutes
 from node.sender import Sender
+from node.vitals import Vitals
 from node.watch import Watch
 
 BEAT_MS = 100
@@ -30,7 +32,6 @@ SECOND_MS = 1000
 LATEST_MS = 3900000000000  # August 2093: a later time is nonsense, and four years on no record could hold its minute
 MAX_LINES = 8
 LINES_AT_ONCE = 60
-HEAP_STEP_B = 4096  # finer would tell when people walked, by what was left lying about; it is told until it is off by a step
 MAX_FRAMES_PER_BEAT = 4  # so that a long backlog does not delay the next look at what counts
 
 
@@ -38,10 +39,12 @@ class App:
     """Everything the node's outside world consists of is passed in; see main.py for what each is on a board.
 
     `reset` is (the board's number of why it started, that in words, whether it was a brown-out); `counter_of(on_passage)`
-    gives what counts (node/counters), `probe` may be None.
+    gives what counts (node/counters), `probe` may be None; `upkeep_of` as in node/hatch.
     """
 
-    def __init__(self, identity, passport, reset, ticks, counter_of, climate, probe, panel, log, link, watchdog):
+    def __init__(
+        self, identity, passport, reset, ticks, counter_of, climate, probe, panel, log, link, watchdog, upkeep_of=None
+    ):  # fmt: skip
         self._node = identity
         self._reset_cause, self._reset_words, is_brown_out = reset
         self._passport = passport  # firmware, kit, sensors, platform
@@ -56,6 +59,8 @@ class App:
         self._watch = Watch(counter_of(self._on_passage), self._passport[2].split(",")[0], self.say)
         self._climate = Climate(climate, "climate", self.say, self._minutes)
         self._probe = Climate(probe, "probe", self.say) if probe else None
+        self._readers = [self._climate, self._probe] if self._probe else [self._climate]
+        self._vitals = Vitals(link, log, self._minutes, self._climate, self._probe, panel)
         self._second_ends_ms = SECOND_MS
         self._minute_ends_ms = self._clock.minute_ends_at_ms()
         self._bin_start = 0
@@ -68,14 +73,15 @@ class App:
         self._lines_left = LINES_AT_ONCE  # that may be said now; one more each minute
         self._lines_minute = 0
         self._left_out = 0
-        self._heap_b = 0
         self._lines = []  # for the gateway's log, oldest first; bounded in say()
+        self._hatch = Hatch(
+            panel, link, self._watch, self._climate, self._probe, log, self._clock, self._minutes, self._send, self.say, upkeep_of
+        )  # fmt: skip
 
     async def run(self):
         self._watch.set_up()
         self.say(6, "boot %d after %s, next record %d" % (self._log.boot, self._reset_words, self._log.next_seq))
-        readers = [self._climate, self._probe] if self._probe else [self._climate]
-        tasks = [asyncio.create_task(reader.run(self._sleep_ms)) for reader in readers]
+        tasks = [asyncio.create_task(reader.run(self._sleep_ms)) for reader in self._readers]
         try:
             await self._keep_beating()
         finally:
@@ -144,8 +150,10 @@ class App:
             self._set_next_tick()
             self._panel.measure()
             self._tell_live()
+        if is_tick and self._hatch.is_restart_due:
+            self._restart()
         self._send_what_is_due()
-        self._panel.beat(self._clock.uptime_ms, self.health, self._heard_ms, self._clock.is_set, self.say)
+        self._hatch.beat(self._clock.uptime_ms, self.health, self._heard_ms, self._sender.acked is not None)
 
     def _on_passage(self, ticks, direction):
         self._minutes.add_passage(direction)
@@ -169,6 +177,11 @@ class App:
         except OSError as error:
             self._standing_health |= streetwire.HEALTH["log_failed"]
             self.say(3, str(error))
+
+    def _restart(self):
+        if not self._minutes.is_empty:
+            self._close_minute()
+        self._hatch.restart()
 
     def _begin_minute(self):
         self._bin_start = self._clock.minute_start_s()
@@ -219,10 +232,21 @@ class App:
             self._sender.on_ack(message.watermark, now)
         elif message.kind == streetwire.TIME and message.unix_ms < LATEST_MS:
             self._set_time(message.unix_ms)
-        elif message.kind == streetwire.COMMAND and message.verb == streetwire.SAY_HELLO:
+        elif message.kind == streetwire.COMMAND:
+            self._on_command(message.verb, message.argument, now)
+        elif message.kind == streetwire.UPDATE:
+            self._hatch.on_update(message, self.health, now)
+
+    def _on_command(self, verb, argument, now):
+        if verb == streetwire.SAY_HELLO:
             self._say_hello()
-        elif message.kind == streetwire.COMMAND and message.verb == streetwire.RESEND_FROM:
-            self._sender.resend_from(message.argument, now)
+        elif verb == streetwire.RESEND_FROM:
+            self._sender.resend_from(argument, now)
+        else:
+            self._hatch.on_command(verb, argument, now, self.health)
+
+    def _send(self, kind, *fields):
+        return self._link.send(kind(self._node, self._log.incarnation, *fields))
 
     def _send_what_is_due(self):
         now = self._clock.uptime_ms
@@ -231,8 +255,7 @@ class App:
         if now >= self._records_from_ms:
             self._send_records(now)
         while self._lines:
-            level, uptime_s, text = self._lines[0]
-            if not self._link.send(streetwire.Log(self._node, self._log.incarnation, level, uptime_s, text)):
+            if not self._send(streetwire.Log, *self._lines[0]):
                 break
             self._lines.pop(0)
 
@@ -242,51 +265,20 @@ class App:
             if due is None:
                 break
             previous, record = due
-            if not self._link.send(streetwire.RecordMessage(self._node, self._log.incarnation, previous, record)):
+            if not self._send(streetwire.RecordMessage, previous, record):
                 self._records_from_ms = now + SECOND_MS  # nobody is there, and the log need not be searched ten times a second
                 break
             self._sender.sent(record)
 
     def _say_hello(self):
-        self._link.send(
-            streetwire.Hello(
-                self._node, self._log.incarnation, self._log.boot, self._clock.uptime_s, self._log.first_held,
-                self._log.next_seq, self._reset_cause, *self._passport,
-            )  # fmt: skip
-        )
-
-    # -- live totals
-
-    def _set_heap(self, free_b):
-        if not self._heap_b - HEAP_STEP_B <= free_b < self._heap_b + 2 * HEAP_STEP_B:
-            self._heap_b = free_b // HEAP_STEP_B * HEAP_STEP_B
+        self._send(
+            streetwire.Hello, self._log.boot, self._clock.uptime_s, self._log.first_held, self._log.next_seq, self._reset_cause,
+            *self._passport,
+        )  # fmt: skip
+        self._hatch.on_hello()
 
     def _tell_live(self):
-        self._climate.tick()
-        if self._probe:
-            self._probe.tick()
-        objects = [
-            (streetwire.ID_OF["frames_lost"], self._link.frames_bad & 0xFFFFFFFF),
-            (streetwire.ID_OF["resets"], self._log.boot),
-            (streetwire.ID_OF["sensor_faults"], min(self._climate.faults, 0xFFFF)),
-            (streetwire.ID_OF["covered_s"], -(-self._minutes.covered_s // 10) * 10),  # finer would date who stood before the box
-            (streetwire.ID_OF["health"], self.health),
-        ]
-        if hasattr(gc, "mem_free"):  # MicroPython only
-            gc.collect()  # else it tells how long ago the last collection was, and that depends on who walked by when
-            self._set_heap(gc.mem_free())
-            objects.append((streetwire.ID_OF["heap_free_b"], self._heap_b))
-        if self._panel.battery_mv is not None:
-            objects.append((streetwire.ID_OF["battery_v"], min(self._panel.battery_mv, 0xFFFF)))
-        if self._probe and self._probe.last is not None:
-            objects.append((streetwire.ID_OF["probe_c"], self._probe.last[0]))
-        if self._climate.last is not None:
-            objects.append((streetwire.ID_OF["temperature_c"], self._climate.last[0]))
-            if self._climate.last[1] is not None:
-                objects.append((streetwire.ID_OF["humidity_pct"], self._climate.last[1]))
-        self._link.send(
-            streetwire.Live(
-                self._node, self._log.incarnation, self._log.boot, self._clock.uptime_s,
-                self._minutes.total_ab, self._minutes.total_ba, objects,
-            )  # fmt: skip
-        )
+        for reader in self._readers:
+            reader.tick()
+        objects = self._vitals.objects(self.health)
+        self._send(streetwire.Live, self._log.boot, self._clock.uptime_s, self._minutes.total_ab, self._minutes.total_ba, objects)

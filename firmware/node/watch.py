@@ -33,6 +33,11 @@ class Watch:
         self._bad_s = 0
         self._set_up_in_s = 0
         self.state = GOOD
+        self.samples_per_s = 0  # in the last second
+
+    @property
+    def seen(self):
+        return self._counter.seen
 
     @property
     def poll_ms(self):
@@ -72,6 +77,7 @@ class Watch:
             like = SILENT
         if not self._samples:
             counter.forget()
+        self.samples_per_s = self._samples
         self._samples = 0
         self._judge(like)
         self._set_up_again()

@@ -48,6 +48,7 @@ class Bench:
         self.pin_uv = 0  # at the battery's pin; the divider halves
         self.lit: list[int] = []  # the uptimes of beats with the LED on
         self.frames_bad = self.faults = 0
+        self.radio = "absent"
         self.before_send = lambda message: None
         self.stalls: list[tuple[int, int]] = []  # [(at_ms, for_ms), ...]: the beat stands still
         self._passages = sorted(passages)

@@ -29,6 +29,24 @@ def finish(coroutine):
     raise AssertionError("the coroutine waited")
 
 
+def scratch():
+    """A new empty folder: of the system's under CPython, else below the current one."""
+    try:
+        import tempfile
+
+        return tempfile.mkdtemp()
+    except ImportError:
+        import os
+
+        n = 0
+        while True:
+            try:
+                os.mkdir("scratch-%d" % n)
+                return "scratch-%d" % n
+            except OSError:
+                n += 1
+
+
 class Chance:
     """Repeatable numbers, the same under both interpreters."""
 

@@ -481,6 +481,13 @@ def test_records_take_the_air_while_somebody_has_proven_to_listen_and_the_cable_
     assert cable.sent == [record(1), live(), live(total_ab=9)]
     assert gateway.told() == [record(2)]
     assert bench.advert().total_ab == 9
+    sight = streetwire.Sight(1, 2, 0, 0, 0, ())
+    assert both.send(sight)  # what tells moments of people stays on the cable
+    assert cable.sent[-1] is sight
+    assert not gateway.told()
+    assert both.radio == "good"
+    bench.link.is_silent = True
+    assert both.radio == "failed"
     bench.radio.room = 0
     assert not both.send(record(3))
     assert both.frames_bad == 2

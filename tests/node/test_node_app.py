@@ -5,6 +5,7 @@ from app_bench import AB, BA, INCARNATION, MINUTE, NODE, Bench
 from ramflash import RamFlash
 
 import streetwire
+from node.vitals import Vitals
 
 ACK = (0, streetwire.Ack(NODE, INCARNATION, 0))
 
@@ -309,11 +310,11 @@ def test_a_radar_that_was_switched_off_is_set_up_again():
 
 
 def test_the_free_heap_is_told_in_steps_that_stay_until_they_are_off_by_one():
-    app = Bench().app
+    vitals = Vitals(None, None, None, None, None, None)
     told = []
     for free_b in (82_000, 81_900, 80_000, 78_000, 85_000, 90_111, 90_112, 77_000, 73_727):
-        app._set_heap(free_b)
-        told.append(app._heap_b)
+        vitals._set_heap(free_b)
+        told.append(vitals._heap_b)
     assert told == [81_920, 81_920, 81_920, 81_920, 81_920, 81_920, 90_112, 73_728, 73_728]
 
 

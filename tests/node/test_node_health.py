@@ -160,7 +160,7 @@ def test_the_button_starts_the_self_test_once_a_press():
     bench = Bench([], [ACK, TIME])
     bench.presses = [(5000, 8000), (20_000, 21_500)]
     bench.run(30_000)
-    good = "self-test: counter good, climate good, log good, clock good, link good, supply good"
+    good = "self-test: counter good, climate good, log good, clock good, link good, supply absent, probe absent, radio absent"
     assert lines(bench, "self-test") == [good]
     assert {t_ms for t_ms in bench.lit if 7000 <= t_ms < 19_000} == set(range(7000, 19_000, 100))
 
@@ -171,7 +171,7 @@ def test_the_self_test_names_what_failed():
     bench.presses = [(15_000, 18_000)]
     bench.pin_uv = 1_600_000
     bench.run(19_000)
-    bad = "self-test: counter failed, climate failed, log good, clock failed, link failed, supply failed"
+    bad = "self-test: counter silent, climate silent, log good, clock unheard, link unheard, supply low, probe absent, radio absent"
     assert lines(bench, "self-test") == [bad]
 
 

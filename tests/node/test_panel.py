@@ -1,8 +1,9 @@
 # LED, button, battery, self-test: what a technician sees.
 
-from node.button import PRESS_MS, Button
-from node.lamp import AIM_MS, CODE_MS, LINK_LOST_MS, PASSAGE_MS, SLOT_MS, TEST_MS, Lamp
-from node.panel import CHECKS, Panel, self_test
+from node.button import LONG, LONG_MS, PRESS, PRESS_MS, Button
+from node.lamp import AIM_MS, CODE_MS, LINK_LOST_MS, MOST_BLINKS, PASSAGE_MS, SLOT_MS, TEST_MS, Lamp
+from node.panel import Panel
+from node.self_test import LED_CHECKS
 from node.supply import ABSENT_MV, HYSTERESIS_MV, Supply
 from streetwire import HEALTH
 
@@ -45,7 +46,7 @@ def test_a_passage_shows_while_aiming_and_never_later():
 
 
 def test_the_result_of_the_self_test_is_shown_and_then_the_code_again():
-    for failed in range(len(CHECKS) + 1):
+    for failed in range(LED_CHECKS + 1):
         lamp = Lamp()
         lamp.on_test(failed, LATER_MS)
         blinks = "1.." * failed + "." * (30 - 3 * failed) if failed else "1" * 30
@@ -56,7 +57,7 @@ def test_the_result_of_the_self_test_is_shown_and_then_the_code_again():
 def presses(*levels):
     """At which beat each press was told; a level is one beat of 100 ms."""
     button = Button()
-    return [i for i in range(len(levels)) if button.is_held(levels[i], 100 * i)]
+    return [i for i in range(len(levels)) if button.held(levels[i], 100 * i) == PRESS]
 
 
 def test_a_press_is_told_once_when_it_has_lasted_long_enough():
@@ -105,21 +106,6 @@ def test_without_a_battery_nothing_is_low():
     assert measured(ABSENT_MV * 500 - 1000, is_low=True) == (None, False)
 
 
-def test_every_check_of_the_self_test_can_fail_and_the_first_is_its_code():
-    lines = []
-    say = lambda level, text: lines.append((level, text))  # noqa: E731
-    assert self_test(0, True, True, say) == 0
-    assert lines.pop() == (6, "self-test: counter good, climate good, log good, clock good, link good, supply good")
-    for i in range(len(CHECKS)):
-        name, against = CHECKS[i]
-        for bit in against:
-            assert self_test(HEALTH[bit], True, True, say) == i + 1
-            assert lines.pop()[1].count(name + " failed") == 1
-    assert self_test(0, False, True, say) == 4
-    assert self_test(0, True, False, say) == 5
-    assert self_test(HEALTH["blocked"] | HEALTH["supply_low"], False, False, say) == 1
-
-
 def test_a_button_that_presses_itself_does_not_keep_the_lamp_telling():
     lamp = Lamp()
     seen = 0
@@ -141,11 +127,37 @@ def test_a_converter_that_fails_is_a_battery_that_nobody_knows():
     assert not supply.is_low
 
 
-def test_the_self_test_can_be_asked_once_a_minute():
-    told = []
-    is_down = [True]
-    panel = Panel(lambda on: None, lambda: 0 if is_down[0] else 1, Supply(lambda: 0, 2000, 3400))
-    for beat in range(700):  # pressed for 2.5 s of every 3
-        is_down[0] = beat % 30 < 25
-        panel.beat(100 * beat, 0, 0, True, lambda level, text: told.append(text))
-    assert len(told) == 2
+def test_a_long_press_is_told_after_the_press_and_once():
+    button = Button()
+    told = [(i, button.held(True, 100 * i)) for i in range(200)]
+    assert [row for row in told if row[1]] == [(PRESS_MS // 100, PRESS), (LONG_MS // 100, LONG)]
+    late = Button()
+    assert [late.held(True, t_ms) for t_ms in (0, 9000, 9100, 9200)] == [0, PRESS, LONG, 0]
+
+
+def test_aiming_shows_passages_until_it_ends_and_then_how_many():
+    lamp = Lamp()
+    lamp.on_test(3, 2 * AIM_MS)
+    lamp.on_aim(2 * AIM_MS + 4000, 60000)
+    assert shown(lamp, from_ms=2 * AIM_MS + 6000, heard_ms=2 * AIM_MS) == "1" + "." * 29
+    lamp.on_passage(2 * AIM_MS + 30000)
+    assert lamp.is_on(2 * AIM_MS + 30400, 0, 2 * AIM_MS)
+    end_ms = 2 * AIM_MS + 31000
+    lamp.on_count(4, end_ms)
+    assert shown(lamp, from_ms=end_ms, heard_ms=end_ms) == "." * 10 + "1..1..1..1.." + "." * 8
+    lamp.on_passage(end_ms + 4000)
+    assert shown(lamp, from_ms=end_ms + 6000, heard_ms=end_ms).count("1") == 1
+    lamp.on_count(1000, end_ms)
+    lit = sum([lamp.is_on(end_ms + SLOT_MS * i, 0, end_ms) for i in range(10 + 3 * MOST_BLINKS)])
+    assert lit == MOST_BLINKS
+
+
+def test_the_panel_hands_on_what_is_pressed_and_shows_what_the_lamp_says():
+    is_down, lit = [False], []
+    panel = Panel(lit.append, lambda: 0 if is_down[0] else 1, Supply(lambda: 0, 2000, 3400))
+    assert [panel.press(t_ms) for t_ms in (0, 3000)] == [0, 0]
+    is_down[0] = True
+    assert [panel.press(t_ms) for t_ms in (3100, 5100)] == [0, PRESS]
+    panel.beat(LATER_MS, 0, LATER_MS)
+    panel.beat(LATER_MS + SLOT_MS, 0, LATER_MS)
+    assert lit == [True, False]

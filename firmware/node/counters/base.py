@@ -5,6 +5,7 @@
 #   poll(now_ticks)    reads what has arrived, feeds the detector, returns the number of samples
 #   is_saturated       the detector says that it undercounts; is_blocked: that nobody can be counted
 #   frames             samples since the start; rejected_bytes: what arrived and was none
+#   seen               what the part saw last, as streetwire.Sight has it; for who watches
 #   poll_ms            how often poll() wants to be called
 #   quiet_samples      fewer a second than this: it is not watching
 #   most_samples       more than a part says in a second, and all that waits after a stall: no part of this kind

@@ -16,6 +16,7 @@ class Door(Counter):
     def __init__(self, connection, settings, ticks, on_passage):
         self._ticks_add = ticks[2]
         self._on_sample = self._on_zone  # bound once: a method that is asked for allocates
+        self.seen = [-1, -1]
         bus, address = connection
         super().__init__(VL53L1X(bus, address), detector(settings, ticks, on_passage))
 
@@ -29,6 +30,7 @@ class Door(Counter):
         self._part.is_set_up = False
 
     def _on_zone(self, ticks):
+        self.seen[self._part.zone] = -1 if self._part.status else min(self._part.mm, 32767)
         self.detector.feed(ticks, self._part.zone, self._part.mm, self._part.status)
 
 

@@ -61,6 +61,10 @@ class Lidar(Counter):
         self.detector.feed(1, ticks, self._parts[1].mm)
 
     @property
+    def seen(self):
+        return [part.mm or -1 for part in self._parts]
+
+    @property
     def frames(self):
         return self._parts[0].frames + self._parts[1].frames
 

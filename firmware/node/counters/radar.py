@@ -42,6 +42,10 @@ class Radar(Counter):
     def is_blocked(self):
         return self.detector.is_blocked or self._same >= _FROZEN_REPORTS
 
+    @property
+    def seen(self):
+        return self._part.targets[: 3 * self._part.n_targets]
+
     def _on_report(self, ticks):
         told = self._digest()
         self._same = min(self._same + 1, _FROZEN_REPORTS) if told and told == self._sum else 0

@@ -29,6 +29,10 @@ class Switches(Counter):
     def _on_levels(self, ticks):
         self.detector.feed(ticks, self._part.levels[0], self._part.levels[1])
 
+    @property
+    def seen(self):
+        return self._part.levels
+
 
 def detector(settings, ticks, on_passage):
     return PirPair(on_passage, ticks[1], ticks[2], **settings.of("switches"))

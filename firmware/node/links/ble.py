@@ -46,7 +46,7 @@ class BleLink:
         self._live = None
         self._advert = None
         self._is_advert_due = False
-        self._is_out_of_numbers = False
+        self.is_silent = False  # no number for adverts is left or can be stored
         self._deframer = streetwire.Deframer()
         self._frames_refused = 0
         self._is_serving = False  # a connection, until it is gone
@@ -136,9 +136,9 @@ class BleLink:
     def _renew_advert(self, live):
         self._live = live
         counter = self._vault.take_counter()
-        if counter is None and not self._is_out_of_numbers:
+        if counter is None and not self.is_silent:
             self._say(3, "no number for adverts can be stored: this node is silent on the air")
-        self._is_out_of_numbers = counter is None
+        self.is_silent = counter is None
         self._advert = None if counter is None else self._advert_of(live, counter)
         self._advertise()
         return self._advert is not None

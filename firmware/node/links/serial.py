@@ -40,6 +40,7 @@ class SerialLink:
         self._writable.register(sink, select.POLLOUT)
         self._deframer = streetwire.Deframer()
         self._byte = bytearray(1)
+        self.radio = "absent"  # for the self-test
         self.frames_refused = 0  # good frames with content that is not for us
 
     @property

@@ -93,9 +93,9 @@ class BLE:
             self._prove(streetwire.decode(payload))
             return
         message = streetwire.decode(self._seal.open(payload))
-        if message.kind == streetwire.RECORD:
+        if isinstance(message, streetwire.RecordMessage):
             self._say(self._seal.close(streetwire.Ack(message.node, message.incarnation, message.record.seq).encode()))
-        elif message.kind == streetwire.LIVE:
+        elif isinstance(message, streetwire.Live):
             self.sessions += 1
 
     def _prove(self, answer):

@@ -48,11 +48,11 @@ class Gateway:
 
     def send(self, message):
         streetwire.encode_frame(message.encode())
-        if message.kind == streetwire.RECORD:
+        if isinstance(message, streetwire.RecordMessage):
             self._due.append(streetwire.Ack(message.node, message.incarnation, message.record.seq))
-        elif message.kind == streetwire.HELLO:
+        elif isinstance(message, streetwire.Hello):
             self._due.append(streetwire.Ack(message.node, message.incarnation, message.next_seq - 1))
-        elif message.kind == streetwire.LIVE and desk.now_ms // 60000 != self._minute:
+        elif isinstance(message, streetwire.Live) and desk.now_ms // 60000 != self._minute:
             self._minute = desk.now_ms // 60000
             self._due.append(streetwire.Time(message.node, message.incarnation, UTC_MS + desk.now_ms))
         return True
