@@ -23,3 +23,14 @@ def waits_for_login(group: str) -> bool:
         return pwd.getpwuid(os.getuid()).pw_name in found.gr_mem and found.gr_gid not in os.getgroups()
     except (ImportError, KeyError):
         return False
+
+
+def has_group(name: str) -> bool:
+    """Whether this machine has a group of that name."""
+    try:
+        import grp
+
+        grp.getgrnam(name)
+    except (ImportError, KeyError):
+        return False
+    return True
