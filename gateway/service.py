@@ -21,7 +21,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway import healing, keeping
+from gateway import healing, keeping, restored
 from gateway.booking import Booking, say_healed
 from gateway.config import Config
 from gateway.drivers.base import Clock, Driver, Radio
@@ -218,12 +218,19 @@ class Service:
 
 
 def _own(folder: Path) -> Ownership:
-    """Of the state folder, which is made where it is missing. ConfigError where it cannot be, StoreError where it is taken."""
+    """Of the state folder, which is made where it is missing; what a restore has put beside comes into its place. ConfigError where
+    the folder cannot be made, StoreError where it is taken."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError([Say("config.state-dir", {"file": error.filename, "found": error})]) from error
-    return Ownership(folder / "lock")
+    owned = Ownership(folder / "lock")
+    try:
+        restored.finish(folder)
+    except OSError as error:
+        owned.release()
+        raise StoreError("store-unusable", path=error.filename or folder, found=error) from error
+    return owned
 
 
 def _keys(config: Config) -> dict[str, NodeKey]:

@@ -192,6 +192,8 @@ COMMANDS = {
     "run": run,
     "doctor": doctor,
     "install": machine_commands.install,
+    "backup": machine_commands.backup,
+    "restore": machine_commands.restore,
     "config check": config_check,
     "config schema": config_schema,
     "simulate": simulate,

@@ -72,12 +72,12 @@ class Machine:
         return {(vid, pid) for vid, pid in ids if vid is not None and pid is not None}
 
     def udev_rules(self) -> dict[str, str]:
-        """Name -> text of every file of rules that counts; one that is masked counts as empty."""
+        """Name -> text of every file of rules that counts; one that is masked is empty."""
         found: dict[str, str] = {}
         for folder in _RULES:
             for path in _entries(self.root / folder):
                 if path.suffix == ".rules" and path.name not in found:
-                    found[path.name] = "" if os.path.realpath(path) == os.devnull else self._text(path)
+                    found[path.name] = self._text(path)
         return found
 
     def wear(self, device: int) -> Wear | None:

@@ -23,3 +23,31 @@ def install(
     from tools.install_command import run_install
 
     return run_install(systemd, udev, prefix, yes, dry_run)
+
+
+def backup(
+    file: Annotated[Path, Parameter(help=t("help.backup-file"))],
+    /,
+    *,
+    passphrase_file: Annotated[Path | None, Parameter(help=t("help.passphrase-file"))] = None,
+    replace: Annotated[bool, Parameter(negative="", help=t("help.backup-replace"))] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
+) -> int:
+    from tools.backup_command import run_backup
+
+    return run_backup(file, passphrase_file, replace, dry_run)
+
+
+def restore(
+    file: Annotated[Path, Parameter(help=t("help.restore-file"))],
+    /,
+    *,
+    passphrase_file: Annotated[Path | None, Parameter(help=t("help.passphrase-file"))] = None,
+    prefix: Annotated[Path | None, Parameter(help=t("help.restore-prefix"))] = None,
+    replace: Annotated[bool, Parameter(negative="", help=t("help.restore-replace"))] = False,
+    yes: Annotated[bool, Parameter(negative="", help=t("help.yes"))] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
+) -> int:
+    from tools.backup_command import run_restore
+
+    return run_restore(file, passphrase_file, prefix, replace, yes, dry_run)
