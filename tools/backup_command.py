@@ -105,7 +105,7 @@ def run_restore(file: Path, passphrase_file: Path | None, prefix: Path | None, r
 def _told(found: Contents, places: Places, here_s: int) -> str:
     manifest = found.manifest
     lines = [t("restore.of", gateway=manifest.gateway, made=_moment(manifest.made_s), nodes=manifest.nodes)]
-    if found.has_store:
+    if found.has_store and manifest.newest_s:
         lines.append(t("restore.store", newest=_moment(manifest.newest_s)))
         if here_s:
             lines.append(t("restore.store-here", newest=_moment(here_s)))
