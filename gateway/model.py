@@ -115,6 +115,17 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
+class PassOver:
+    """A record that is new, of a minute in which its node stood nowhere: taken, and in no bin."""
+
+    node: int
+    incarnation: int
+    seq: int
+    bin_start: int
+    boot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Salvage:
     """People of whom only the live totals of an ended boot tell: the record of their minute went with the power."""
 
@@ -216,7 +227,8 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Floor | Reckoned | Reply | GiveTime | Fetch | Note
+Kept = Passport | BootState | Accept | PassOver | Salvage | Gap | Loss | Status | Floor | Reckoned
+Effect = Kept | Reply | GiveTime | Fetch | Note
 
 
 # -- what is kept and what goes out

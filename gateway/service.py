@@ -252,4 +252,5 @@ def _rules(config: Config, on_air: set[str]) -> Rules:
         site_of=config.site_of,
         greatest_rate=lambda site: sites[site].greatest_per_minute,
         is_on_air=lambda name: name in on_air,
+        next_change=config.next_change,
     )

@@ -78,7 +78,10 @@ class Health(TypedDict):
 
 
 class NodeView(TypedDict):
+    """A node that is not retired; `name` is for people, and may be empty."""
+
     node: str
+    name: str
     site: str
     site_name: str
     a_to_b: str
@@ -158,7 +161,8 @@ def day_start(now_s: int, zone: str) -> int:
 
 def assemble(config: Config, version: str, now: Now, books: Books) -> View:
     heard = {node.node: node for node in now.nodes}
-    names = sorted(config.nodes, key=lambda name: (config.site_of(name, now.now_s) or "", name))
+    at_work = [name for name, node in config.nodes.items() if not node.is_retired(now.now_s)]
+    names = sorted(at_work, key=lambda name: (config.site_of(name, now.now_s) or "", name))
     nodes = [_node(config, name, heard.get(name), now, books) for name in names]
     return {
         "gateway": {
@@ -198,6 +202,7 @@ def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Book
     climate = books.climate.get(name)
     return {
         "node": name,
+        "name": config.nodes[name].name,
         "site": site,
         "site_name": about.name if about else "",
         "a_to_b": about.a_to_b if about else "",

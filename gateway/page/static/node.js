@@ -16,6 +16,7 @@ export function showNode(node, now_s) {
   document.getElementById("node").dataset.node = node.node;
   put("site", nameOf(node));
   put("node", node.node);
+  put("node-name", node.name);
   const directions = directionsOf(node);
   put("ab-label", directions.ab);
   put("ba-label", directions.ba);

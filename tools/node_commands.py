@@ -1,0 +1,70 @@
+"""`trottoir node list`, `add`, `rename`, `retire`, `replace`: one function a command. Heavy modules are imported by the command
+that needs them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tools.terminal import t
+
+
+def list_() -> int:
+    from gateway import config
+    from tools import registry_command
+
+    return registry_command.list_nodes(config.load(registry_command.config_path()))
+
+
+def add(
+    id: Annotated[str, Parameter(name="ID", help=t("help.node-id"))],
+    /,
+    *,
+    site: Annotated[str, Parameter(help=t("help.node-site"))],
+    name: Annotated[str, Parameter(help=t("help.node-name"))] = "",
+    port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    at: Annotated[str | None, Parameter(help=t("help.node-at-add"))] = None,
+    new_site: Annotated[bool, Parameter(negative="", help=t("help.node-new-site"))] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.node-dry-run"))] = False,
+) -> int:
+    from tools import registry_command
+
+    return registry_command.add(id, site, name, port, at, new_site, dry_run)
+
+
+def rename(
+    id: Annotated[str, Parameter(name="ID", help=t("help.node-id"))],
+    name: Annotated[str, Parameter(name="NAME", help=t("help.node-name"))],
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.node-dry-run"))] = False,
+) -> int:
+    from tools import registry_command
+
+    return registry_command.rename(id, name, dry_run)
+
+
+def retire(
+    id: Annotated[str, Parameter(name="ID", help=t("help.node-id"))],
+    /,
+    *,
+    at: Annotated[str | None, Parameter(help=t("help.node-at"))] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.node-dry-run"))] = False,
+) -> int:
+    from tools import registry_command
+
+    return registry_command.retire(id, at, dry_run)
+
+
+def replace(
+    old: Annotated[str, Parameter(name="OLD", help=t("help.node-old"))],
+    new: Annotated[str, Parameter(name="NEW", help=t("help.node-new"))],
+    /,
+    *,
+    at: Annotated[str | None, Parameter(help=t("help.node-at"))] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.node-dry-run"))] = False,
+) -> int:
+    from tools import registry_command
+
+    return registry_command.replace(old, new, at, dry_run)
