@@ -104,9 +104,7 @@ def upkeep_of(vault):
 
     def make(send, say, is_asked):
         here = slots.chosen or slots.Slots(slots.root())
-        if "failed" in here.state:
-            say(4, "slot %s was given up, firmware %s is back" % (here.state["failed"], FIRMWARE))
-        if not is_asked and not here.is_on_trial:
+        if not (is_asked or here.is_on_trial or "failed" in here.state):
             return None
         from node.upkeep import Upkeep
 

@@ -63,6 +63,10 @@ class GatewayConfig(Section):
         Literal["system", "ntp"],
         Field(description="system: believe this machine's clock; ntp: accept nothing before NTP has set it (a Pi without a clock)"),
     ] = "system"
+    update_key: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key of whom nodes may get firmware from; none: nobody"),
+    ] = None
     timezone: Annotated[str, Field(description="where a day on the page begins and ends")] = "Europe/Berlin"
 
     _state_dir = field_validator("state_dir", mode="before")(_path)

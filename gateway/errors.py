@@ -16,6 +16,7 @@ EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
 EXIT_DEVICE = 4
 EXIT_PERMISSION = 5
+EXIT_FLASH = 6
 EXIT_UPLINK_AUTHORISATION = 7
 EXIT_UPLINK_MISSING = 8
 EXIT_UPLINK_UNREACHABLE = 9
@@ -78,6 +79,12 @@ class DeviceError(TrottoirError):
     @property
     def is_busy(self) -> bool:
         return self.key == "port-busy"
+
+
+class BundleError(TrottoirError):
+    """A bundle of firmware that is not signed by whom we trust, or not whole."""
+
+    exit_code = EXIT_FLASH
 
 
 class AdapterError(TrottoirError):

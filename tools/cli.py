@@ -146,7 +146,47 @@ def node_replay(
     return node_command.replay(trace, sensor, interpreter, heap, score)
 
 
-# "noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
+def node_update(
+    bundle: Annotated[Path, Parameter(help=t("help.update-bundle"))],
+    /,
+    *,
+    port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
+) -> int:
+    from tools import update_command
+
+    return update_command.update(bundle, port, dry_run)
+
+
+def node_rollback(
+    *,
+    port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
+) -> int:
+    from tools import update_command
+
+    return update_command.rollback(port, dry_run)
+
+
+def firmware_key(file: Annotated[Path, Parameter(help=t("help.firmware-key-file"))], /) -> int:
+    from tools import update_command
+
+    return update_command.key(file)
+
+
+def firmware_bundle(
+    file: Annotated[Path, Parameter(help=t("help.firmware-bundle-file"))],
+    /,
+    *,
+    key: Annotated[Path, Parameter(help=t("help.firmware-bundle-key"))],
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
+) -> int:
+    from tools import update_command
+
+    return update_command.make(file, key, dry_run)
+
+
+# "noun verb", "noun noun verb" or "verb": its function. Help is the message `help.<noun-verb>`.
 COMMANDS = {
     "demo": demo,
     "run": run,
@@ -172,6 +212,10 @@ COMMANDS = {
     "node retire": node_commands.retire,
     "node replace": node_commands.replace,
     "node replay": node_replay,
+    "node update": node_update,
+    "node rollback": node_rollback,
+    "node firmware key": firmware_key,
+    "node firmware bundle": firmware_bundle,
 }
 
 
@@ -214,9 +258,13 @@ def build() -> App:
     nouns: dict[str, App] = {}
     for name, function in COMMANDS.items():
         noun, _, verb = name.rpartition(" ")
-        if noun and noun not in nouns:
-            nouns[noun] = App(name=noun, help=t(f"help.{noun}-noun"), usage=t("help.usage-noun", noun=noun), **shape)
-            app.command(nouns[noun])
+        words_of_noun = noun.split()
+        for depth in range(1, len(words_of_noun) + 1):
+            above, within = " ".join(words_of_noun[: depth - 1]), " ".join(words_of_noun[:depth])
+            if within not in nouns:
+                about_noun = {"help": t(f"help.{within.replace(' ', '-')}-noun"), "usage": t("help.usage-noun", noun=within)}
+                nouns[within] = App(name=words_of_noun[depth - 1], **about_noun, **shape)
+                nouns.get(above, app).command(nouns[within])
         about = {"help": t(f"help.{name.replace(' ', '-')}"), "usage": t("help.usage", command=" ".join([name, *needs(function)]))}
         nouns.get(noun, app).command(function, name=verb, **about)
 

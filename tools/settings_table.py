@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK
 from node.config import GROUPS
 from node.sensors.table import PARTS, maker
-from tools.board import kits, pins_of
+from tools.board import FIRMWARE, kits, pins_of
 
 README = Path(__file__).resolve().parent.parent / "hardware" / "README.md"
 BEGIN, END = "<!-- written by python -m tools.settings_table -->", "<!-- end of what is written -->"
+_ROW = re.compile(r'^        "(\w+)": \([\d, ]+\),  # (.+)$', re.MULTILINE)
+_GROUP = re.compile(r'^    "(\w+)": \{$', re.MULTILINE)
 HEAD = ("kits", "key", "default", "from", "to", "what it is")
 
 
@@ -25,8 +29,21 @@ def table() -> str:
     lines = [_row(HEAD), _row(("---",) * len(HEAD))]
     for group, rows in GROUPS.items():
         who = "all" if readers[group] == kits() else ", ".join(f"`{kit}`" for kit in readers[group])
-        lines += [_row((who, f"`{key}`", *map(str, row))) for key, row in rows.items()]
+        lines += [_row((who, f"`{key}`", *map(str, row), said()[group, key])) for key, row in rows.items()]
     return "\n".join(lines)
+
+
+@cache
+def said() -> dict[tuple[str, str], str]:
+    """(group, key): what it is. It stands behind each row of the source, where it takes no memory on a node."""
+    source = (FIRMWARE / "node" / "config.py").read_text(encoding="utf-8")
+    _, *parts = _GROUP.split(source)
+    return {(group, key): text for group, rows in _pairs(parts) for key, text in _ROW.findall(rows)}
+
+
+def _pairs(parts: list[str]) -> list[tuple[str, str]]:
+    """[name, text, name, text, ...] as pairs."""
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def groups_of(kit: str) -> tuple[str, ...]:

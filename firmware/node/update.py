@@ -9,7 +9,7 @@
 #   ready      every file is as the manifest says, and the manifest is signed with this node's key. Only now it may be started.
 #   refused    with a reason; the slot's `offer` is gone. The same offer begins from nothing.
 # Nothing is made of a manifest before its MAC is checked: no file named in it exists before that.
-# A beat does one small step: a block, a file looked up, a few KB hashed. The counting goes on all the while.
+# A beat does one small step: a block, a file looked up, two KB hashed. The counting goes on all the while.
 #
 # The manifest is text: `trottoir 1`, `version V`, `kit K`, then `SHA256 SIZE PATH` for each file.
 
@@ -22,7 +22,8 @@ MANIFEST = "manifest"
 MAX_MANIFEST = 16384  # at least 69 bytes a file: their numbers fit into a byte
 MAX_FILE = 65536
 MOST_REMOVED = 4  # in a beat
-HASHED = 2048  # bytes in a beat
+HASHED = 4  # buffers in a beat
+_BUFFER = 512  # bytes: a larger piece may not be free beside everything else
 _SECTOR = 4096  # bytes; flushed after as many, so that a cut costs no more
 _SPARE_SECTORS = 8
 _PATH = "abcdefghijklmnopqrstuvwxyz0123456789_/."
@@ -52,8 +53,10 @@ class Update:
         self._size = 0
         self._digest = None
         self._open = None
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
         self._is_news = False
-        self._why = ""
+        self._why = "nothing was offered"
 
     @property
     def is_ready(self):
@@ -108,8 +111,6 @@ class Update:
 
     def _on_offer(self, size, mac):
         offer = b"%d " % size + bytes(mac)
-        if self._phase != IDLE and offer == self._offer:
-            return  # said again: it goes on
         if not 0 < size <= MAX_MANIFEST:
             raise Refused("a manifest of %d bytes, expected 1 to %d" % (size, MAX_MANIFEST))
         self.close()
@@ -196,10 +197,10 @@ class Update:
         digest = self._sha256()
         with open(place, "rb") as file:
             while True:
-                data = file.read(512)
-                if not data:
+                got = file.readinto(self._buffer)
+                if not got:
                     break
-                digest.update(data)
+                digest.update(self._view[:got])
         if not streetwire.is_same(self._mac_of(streetwire.update_text(self._number, digest.digest())), self._mac):
             raise Refused("not signed for this node")
         self._rewind()
@@ -254,9 +255,12 @@ class Update:
                 raise Refused("%s is not whole" % self._path)
             self._open = open(self._folder + "/" + self._path, "rb")
             self._hash = self._sha256()
-        data = self._open.read(HASHED)
-        if data:
-            self._hash.update(data)
+        got = 0
+        for _ in range(HASHED):
+            got = self._open.readinto(self._buffer)
+            if got:
+                self._hash.update(self._view[:got])
+        if got:
             return
         self._open.close()
         self._open = None

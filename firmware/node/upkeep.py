@@ -35,6 +35,8 @@ class Upkeep:
         self.is_restart_due = False
         if slots.is_on_trial:
             say(6, "firmware %s is on trial, %d more starts" % (who[1], slots.state["tries"]))
+        elif "failed" in slots.state:
+            say(4, "slot %s was given up, firmware %s is back" % (slots.state["failed"], who[1]))
 
     def on_command(self, verb, health):
         if verb == streetwire.RESTART:
@@ -106,6 +108,8 @@ class Upkeep:
         return self._send(streetwire.UpdateState, number, 0, state.get("tries", 0), self._who[1])
 
     def _switch_to(self, slot, health):
+        if self.is_restart_due:
+            return  # said again; once more would lead back
         try:
             self._slots.try_out(slot, health)
         except OSError as error:

@@ -18,7 +18,10 @@ from tools import cli
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = {"t", "text", "Say"}  # their first argument is a key
 # ... a key of [error]
-ERRORS = {"StoreError", "DeviceError", "AdapterError", "PermissionDenied", "UsageError", "UplinkError", "DemoError", "BenchError"}
+ERRORS = {
+    "StoreError", "DeviceError", "AdapterError", "PermissionDenied", "UsageError", "UplinkError", "DemoError", "BenchError",
+    "BundleError",
+}  # fmt: skip
 KEYS = sorted(words.catalogue("en"))
 
 
@@ -84,7 +87,8 @@ def test_every_message_in_the_code_is_in_the_catalogue():
 
 def test_every_message_in_the_catalogue_is_in_the_code():
     code, page = constants(), page_words()
-    helps = {f"help.{name.replace(' ', '-')}" for name in cli.COMMANDS} | {f"help.{name.split()[0]}-noun" for name in cli.COMMANDS}
+    helps = {f"help.{name.replace(' ', '-')}" for name in cli.COMMANDS}
+    helps |= {f"help.{'-'.join(name.split()[:n])}-noun" for name in cli.COMMANDS for n in range(1, len(name.split()))}
     begun = tuple(text for text in code if re.fullmatch(r"[a-z]+\.[a-z-]+-", text))  # of keys that end in a value
     known_to_system = set(errno.errorcode.values())
     unused = []

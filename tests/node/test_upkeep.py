@@ -221,6 +221,20 @@ def test_only_what_is_ready_is_switched_to():
     with_fake_update(check)
 
 
+def test_a_switch_that_is_said_again_does_not_lead_back():
+    def check():
+        node = Node({"slot": "a", "spare": "b"})
+        node.hear(streetwire.OFFER)
+        FakeUpdate.is_ready = True
+        for _ in range(3):
+            node.hear(streetwire.SWITCH)
+            node.upkeep.on_command(streetwire.ROLL_BACK, 0)
+        FakeUpdate.is_ready = False
+        assert node.slots.tried == [("b", 0)]
+
+    with_fake_update(check)
+
+
 def test_a_switch_that_cannot_be_stored_is_refused():
     def check():
         node = Node({"slot": "a"})

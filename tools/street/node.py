@@ -116,7 +116,8 @@ class NodeProcess:
             **identity.environment(),
         }
         if real:
-            environment["MICROPYPATH"] = f"{SHIMS / 'clock'}:{SHIMS / 'board'}:{firmware}:.frozen"
+            # The empty one is the current folder: on a board, too, boot.py decides what that is.
+            environment["MICROPYPATH"] = f"{SHIMS / 'clock'}:{SHIMS / 'board'}::.frozen"
             command = [real, "-X", f"heapsize={HEAP}", str(SHIMS / "clock" / "start.py")]
         else:
             command = [sys.executable, "-m", "tools.street.cpython_node"]
