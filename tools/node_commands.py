@@ -23,7 +23,7 @@ def add(
     *,
     site: Annotated[str, Parameter(help=t("help.node-site"))],
     name: Annotated[str, Parameter(help=t("help.node-name"))] = "",
-    port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    port: Annotated[str | None, Parameter(help=t("help.node-add-port"))] = None,
     at: Annotated[str | None, Parameter(help=t("help.node-at-add"))] = None,
     new_site: Annotated[bool, Parameter(negative="", help=t("help.node-new-site"))] = False,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.node-dry-run"))] = False,
