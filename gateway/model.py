@@ -219,6 +219,15 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a node found out by itself, as streetwire.TestResult has it: for technicians, not for the books."""
+
+    node: int
+    at_s: int
+    results: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """For the log: something a person may want to know. `level` is `info`, `warning` or `error`."""
 
@@ -228,7 +237,7 @@ class Note:
 
 
 Kept = Passport | BootState | Accept | PassOver | Salvage | Gap | Loss | Status | Floor | Reckoned
-Effect = Kept | Reply | GiveTime | Fetch | Note
+Effect = Kept | Reply | GiveTime | Fetch | Told | Note
 
 
 # -- what is kept and what goes out

@@ -26,6 +26,18 @@ class Ownership:
         self._file.close()
 
 
+def is_owned(folder: Path) -> bool:
+    """Whether a gateway is running in a state folder, as far as this user can tell."""
+    path = folder / "lock"
+    if not path.exists():
+        return False
+    try:
+        Ownership(path).release()
+    except StoreError as error:
+        return error.key == "store-taken" or isinstance(error.__cause__, PermissionError)
+    return False
+
+
 def _lock(descriptor: int) -> None:
     if os.name == "nt":
         import msvcrt

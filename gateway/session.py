@@ -44,6 +44,7 @@ from gateway.model import (
     Reply,
     Status,
     Stream,
+    Told,
     node_name,
 )
 from gateway.proofs import Place
@@ -123,6 +124,8 @@ class Session:
             effects += told
         elif isinstance(message, streetwire.Live):
             effects += self._live(stream, received, message)
+        elif isinstance(message, streetwire.TestResult):
+            effects.append(Told(message.node, received.received_ms // 1000, tuple(message.results)))
         elif isinstance(message, streetwire.Log):
             data = {"node": node_name(message.node), "uptime_s": message.uptime_s, "text": message.text}
             effects.append(Note("warning" if message.level <= 4 else "info", "node says", data))

@@ -211,6 +211,7 @@ COMMANDS = {
     "node rename": node_commands.rename,
     "node retire": node_commands.retire,
     "node replace": node_commands.replace,
+    "node test": node_commands.test,
     "node replay": node_replay,
     "node update": node_update,
     "node rollback": node_rollback,

@@ -1,5 +1,5 @@
-"""`trottoir node list`, `add`, `rename`, `retire`, `replace`: one function a command. Heavy modules are imported by the command
-that needs them."""
+"""`trottoir node ...` for the nodes of a configuration, and for one on a cable: one function a command. Heavy modules are imported
+by the command that needs them."""
 
 from __future__ import annotations
 
@@ -68,3 +68,15 @@ def replace(
     from tools import registry_command
 
     return registry_command.replace(old, new, at, dry_run)
+
+
+def test(
+    id: Annotated[str | None, Parameter(name="ID", help=t("help.node-test-id"))] = None,
+    /,
+    *,
+    port: Annotated[str | None, Parameter(help=t("help.node-test-port"))] = None,
+    person: Annotated[bool, Parameter(negative="", help=t("help.node-person"))] = False,
+) -> int:
+    from tools import pole_command
+
+    return pole_command.test(id, port, person)

@@ -19,7 +19,7 @@ from gateway import config
 from gateway.config import Config
 from gateway.errors import EXIT_OK, ConfigError, StoreError
 from gateway.model import PERIOD_S
-from gateway.ownership import Ownership
+from gateway.ownership import is_owned
 from gateway.reading import Reader
 from gateway.words import Say
 from tools import page_client
@@ -108,7 +108,7 @@ def _change(step: Step, dry_run: bool, may_make: bool = False) -> int:
 
 def _tell(file: ConfigFile, change: Change, settings: Config, changes: list[str], dry_run: bool) -> None:
     at = None if change.at_s is None else steps.utc(change.at_s)
-    is_running = bool(changes) and not dry_run and _is_running(settings.gateway.state_dir)
+    is_running = bool(changes) and not dry_run and is_owned(settings.gateway.state_dir)
     if shared.json:
         result = {"file": str(file.path), "node": change.node, "site": change.site or None, "at": at, "dry_run": dry_run}
         show({**result, "changed": bool(changes), "diff": changes, "restart": is_running}, "")
@@ -173,16 +173,6 @@ def _newest_minutes(folder: Path) -> dict[str, int]:
         if error.key != "store-none":
             raise
     return newest
-
-
-def _is_running(folder: Path) -> bool:
-    if not (folder / "lock").exists():
-        return False
-    try:
-        Ownership(folder / "lock").release()
-    except StoreError as error:
-        return error.key == "store-taken" or not os.access(folder / "lock", os.W_OK)
-    return False
 
 
 def _table(rows: list[listing.Row], now_s: int) -> Table:
