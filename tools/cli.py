@@ -212,6 +212,8 @@ COMMANDS = {
     "node retire": node_commands.retire,
     "node replace": node_commands.replace,
     "node test": node_commands.test,
+    "node aim": node_commands.aim,
+    "node monitor": node_commands.monitor,
     "node replay": node_replay,
     "node update": node_update,
     "node rollback": node_rollback,

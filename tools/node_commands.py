@@ -3,10 +3,12 @@ by the command that needs them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from tools.arguments import expect, whole
 from tools.terminal import t
 
 
@@ -80,3 +82,31 @@ def test(
     from tools import pole_command
 
     return pole_command.test(id, port, person)
+
+
+def aim(
+    id: Annotated[str | None, Parameter(name="ID", help=t("help.node-test-id"))] = None,
+    /,
+    *,
+    port: Annotated[str | None, Parameter(help=t("help.node-test-port"))] = None,
+    walks: Annotated[int, Parameter(help=t("help.node-walks"), converter=whole)] = 10,
+    page: Annotated[str, Parameter(help=t("help.node-page"))] = "127.0.0.1:8378",
+) -> int:
+    from tools import aim_command
+
+    expect("--walks", walks, 2 <= walks <= 50, "aim.range")
+    return aim_command.aim(id, port, walks, page)
+
+
+def monitor(
+    place: Annotated[str, Parameter(name="PLACE", help=t("help.node-place"))],
+    /,
+    *,
+    record: Annotated[Path | None, Parameter(help=t("help.node-record"))] = None,
+    plot: Annotated[bool, Parameter(negative="", help=t("help.node-plot"))] = False,
+    page: Annotated[str, Parameter(help=t("help.node-page"))] = "127.0.0.1:8378",
+    seconds: Annotated[float, Parameter(help=t("help.node-seconds"))] = 0,
+) -> int:
+    from tools import monitor_command
+
+    return monitor_command.monitor(place, record, plot, page, seconds)
