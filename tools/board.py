@@ -29,6 +29,8 @@ INPUT_ONLY_GPIOS = frozenset(range(34, 40))
 FLASH_GPIOS = frozenset(range(6, 12))
 # Section 4.1.2: those of ADC1. ADC2 belongs to the radio while it is on.
 ADC1_GPIOS = frozenset(range(32, 40))
+
+
 class PinError(ValueError):
     """A pin file that would not work on the board; the message names the signal and why."""
 
