@@ -168,6 +168,18 @@ def node_rollback(
     return update_command.rollback(port, dry_run)
 
 
+def firmware_pin(
+    file: Annotated[Path, Parameter(help=t("help.firmware-pin-file"))],
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(negative="", help=t("help.firmware-pin-dry"))] = False,
+) -> int:
+    from gateway import config
+    from tools.flash_command import pin_firmware
+
+    return pin_firmware(config.load(shared.config), file, dry_run)
+
+
 def firmware_key(file: Annotated[Path, Parameter(help=t("help.firmware-key-file"))], /) -> int:
     from tools import update_command
 
@@ -209,6 +221,7 @@ COMMANDS = {
     "node replay": node_replay,
     "node update": node_update,
     "node rollback": node_rollback,
+    "node firmware pin": firmware_pin,
     "node firmware key": firmware_key,
     "node firmware bundle": firmware_bundle,
 }
