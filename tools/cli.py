@@ -22,7 +22,7 @@ from cyclopts.help import DefaultFormatter
 from gateway import words
 from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
-from tools import bench_commands, usage
+from tools import bench_commands, flash_commands, usage
 from tools.arguments import whole
 from tools.terminal import UsageError, say, shared, t
 
@@ -168,18 +168,6 @@ def node_rollback(
     return update_command.rollback(port, dry_run)
 
 
-def firmware_pin(
-    file: Annotated[Path, Parameter(help=t("help.firmware-pin-file"))],
-    /,
-    *,
-    dry_run: Annotated[bool, Parameter(negative="", help=t("help.firmware-pin-dry"))] = False,
-) -> int:
-    from gateway import config
-    from tools.flash_command import pin_firmware
-
-    return pin_firmware(config.load(shared.config), file, dry_run)
-
-
 def firmware_key(file: Annotated[Path, Parameter(help=t("help.firmware-key-file"))], /) -> int:
     from tools import update_command
 
@@ -221,7 +209,10 @@ COMMANDS = {
     "node replay": node_replay,
     "node update": node_update,
     "node rollback": node_rollback,
-    "node firmware pin": firmware_pin,
+    "node flash": flash_commands.flash,
+    "node report": flash_commands.report,
+    "node label": flash_commands.label,
+    "node firmware pin": flash_commands.firmware_pin,
     "node firmware key": firmware_key,
     "node firmware bundle": firmware_bundle,
 }

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.flashing import images
 from tools.flashing.interpreter import FirmwareError, mpy_of, read
 from tools.flashing.layout import APP_AT, BOOTLOADER_AT, NVS, PHY, TABLE_AT
+from tools.standin import images
 
 GOOD = images.interpreter()
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.errors import PermissionDenied
-from tests.flashing import images
 from tools.flashing import pin as pins
 from tools.flashing.interpreter import FirmwareError
+from tools.standin import images
 
 
 def now():

@@ -1,12 +1,14 @@
 """An image with the shape of MicroPython's for the ESP32: headers, tables, hashes as they must be; the code itself is noise.
 
 No genuine one can be had here. What it runs on a board nobody can tell by it; how it is read, split, written and compared is
-the same.
+the same. `python -m tools.standin.images FILE [BYTES]` writes one.
 """
 
 import hashlib
 import random
 import struct
+import sys
+from pathlib import Path
 
 from tools.flashing.layout import APP, BLOCK_SIZE, Partition, pack_table
 
@@ -37,7 +39,11 @@ def app(size=60_000, banner=BANNER, seed=1, chip_id=0, description_magic=0xABCD5
 def interpreter(size=60_000, app_image=None, bootloader=None, table=None, **about) -> bytes:
     """The whole file, for BOOTLOADER_AT."""
     theirs = (Partition("nvs", 1, 2, 0x9000, 0x6000), Partition("factory", 0, 0, APP.offset, APP.size))
-    first = esp_image(random.Random(2).randbytes(20_000)) if bootloader is None else bootloader
+    first = esp_image(random.Random(2).randbytes(12_000) + bytes(8_000)) if bootloader is None else bootloader
     middle = pack_table(theirs) if table is None else table
     last = app(size, **about) if app_image is None else app_image
     return first.ljust(0x7000, b"\xff") + middle.ljust(2 * BLOCK_SIZE * 4, b"\xff") + last
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_bytes(interpreter(int(sys.argv[2]) if len(sys.argv) > 2 else 60_000))
