@@ -19,7 +19,7 @@ def level(verdict: str) -> str:
 def found(check: str, told: Mapping[str, Any]) -> Say:
     """What was found."""
     verdict, value = told["verdict"], told["value"]
-    key = f"selftest.{check}-{verdict}"
+    key = f"selftest.found-{check}-{verdict}"
     degrees = f"{value / 100:.1f}" if check in _HUNDREDTHS else ""
     about = {"value": value, "degrees": degrees, "volts": f"{value / 1000:.2f}", "verdict": verdict}
     return Say(key if key in catalogue("en") else "selftest.other", about)

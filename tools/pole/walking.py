@@ -170,11 +170,11 @@ def _why_radar(seen: Seen) -> Say:
     if "x" not in seen.least:
         return Say("aim.advice-nobody-radar")
     about = {
-        name: f"{value / 1000:.1f}"
-        for name, value in (
-            ("left", seen.least["x"]), ("right", seen.most["x"]), ("near", seen.least["y"]), ("far", seen.most["y"]),
-        )
-    }  # fmt: skip
+        "left": seen.least["x"] // 10,
+        "right": seen.most["x"] // 10,
+        "near": seen.least["y"] // 10,
+        "far": seen.most["y"] // 10,
+    }
     if seen.least["x"] > -REACH_MM or seen.most["x"] < REACH_MM:
         return Say("aim.advice-turn", about)
     return Say("aim.advice-band", about)
