@@ -20,6 +20,7 @@ from gateway.model import (
     Accept,
     BootState,
     Effect,
+    PassOver,
     Received,
     Stream,
 )
@@ -61,16 +62,31 @@ def is_future(stream: Stream, record: streetwire.Record, bin_start: int, receive
     return record.seq > stream.adopted and bin_start > received.received_ms // 1000 + FUTURE_S
 
 
-def accept(stream: Stream, record: streetwire.Record, place: Place, q: int, received: Received) -> list[Effect]:
-    """The stream with the record, and what is to be committed of both."""
+def accept(stream: Stream, record: streetwire.Record, site: str, place: Place, q: int, received: Received) -> list[Effect]:
+    """The stream with the record, which belongs to this site, and what is to be committed of both."""
     if stream.last_boot not in (-1, record.boot):
         q |= Q_NODE_RESET
     passport = stream.passport
     assert passport is not None  # the session has asked for it
     if passport.is_simulated:
         q |= Q_SIMULATED
+    now = _advance(stream, record, place.bin_start)
+    accepted = Accept(
+        stream.node, stream.incarnation, record, site, place.bin_start,
+        passport.count_sensor, passport.climate_sensor, q, received.received_ms,
+    )  # fmt: skip
+    return [now, accepted]
+
+
+def pass_over(stream: Stream, record: streetwire.Record, bin_start: int) -> list[Effect]:
+    """The same for a record of a minute in which the node stood nowhere: those that follow build on it."""
+    now = _advance(stream, record, bin_start)
+    return [now, PassOver(stream.node, stream.incarnation, record.seq, bin_start, record.boot)]
+
+
+def _advance(stream: Stream, record: streetwire.Record, bin_start: int) -> BootState:
     stream.watermark = record.seq
-    stream.last_bin = max(stream.last_bin, place.bin_start)
+    stream.last_bin = max(stream.last_bin, bin_start)
     stream.last_boot = record.boot
     stream.recent[record.seq] = streetwire.crc32(record.pack())
     while len(stream.recent) > MAX_RECENT:
@@ -79,8 +95,4 @@ def accept(stream: Stream, record: streetwire.Record, place: Place, q: int, rece
     now = replace(known, total_ab=record.total_ab, total_ba=record.total_ba, end_uptime_s=record.uptime_end_s)
     later = {boot: state for boot, state in stream.boots.items() if proofs.is_after(boot, record.boot)}
     stream.boots = {record.boot: now} | later
-    accepted = Accept(
-        stream.node, stream.incarnation, record, place.site, place.bin_start,
-        passport.count_sensor, passport.climate_sensor, q, received.received_ms,
-    )  # fmt: skip
-    return [now, accepted]
+    return now

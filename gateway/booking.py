@@ -22,7 +22,7 @@ import structlog
 from gateway import healing, keeping, pipeline
 from gateway.errors import StoreError
 from gateway.healing import Healed
-from gateway.model import PERIOD_S, CountBin, Effect, Fetch, GiveTime, Note, Reply, Stream
+from gateway.model import PERIOD_S, CountBin, Effect, Fetch, GiveTime, Note, Reply, Stream, Told
 from gateway.moments import EARLIEST_S
 from gateway.outbox import ROLLED
 from gateway.pipeline import Live, Pipeline
@@ -111,7 +111,7 @@ class Booking:
     # -- steps
 
     async def _commit(self, effects: Sequence[Effect]) -> None:
-        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Note))]
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Told, Note))]
         if kept:
             changed: list[CountBin] = await self._in_store(self._store.commit, kept, self._now_s())
             self.windows.update(changed)

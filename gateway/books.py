@@ -127,7 +127,12 @@ def settle(
 
 
 def mend(
-    store: Store, measurement: str, keys: Iterable[Key], span: tuple[int, int], before: Mapping[Key, Book], rows: Iterable[Row],
+    store: Store,
+    measurement: str,
+    keys: Iterable[Key],
+    span: tuple[int, int],
+    before: Mapping[Key, Book],
+    rows: Iterable[Row],
     state: int = QUEUED,
 ) -> tuple[int, list[Hole]]:
     """Compares hours point by point, (points that are audited now, holes): what the server lacks gets `state`. `before` is the

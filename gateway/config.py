@@ -11,22 +11,21 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gateway import mistakes
 from gateway.address import Address
 from gateway.errors import ConfigError
+from gateway.places import NodeConfig, SiteConfig
+from gateway.sections import ID, Section, mistake
 from gateway.words import Say
 
-_ID = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _ENVIRONMENT = "TROTTOIR_"
 _PLACEHOLDER = re.compile(r"<.*>|example\.(org|com|net)|changeme", re.IGNORECASE)
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[0-9.]+|localhost):(\d{1,5})")  # no name that would have to be looked up
@@ -42,23 +41,14 @@ def _is_ip(host: str) -> bool:
         return False
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 def _path(value: object) -> object:
     if value == "":
-        raise _mistake("path_type")
+        raise mistake("path_type")
     return Path(value) if isinstance(value, str) else value
 
 
-def _mistake(kind: str) -> PydanticCustomError:
-    """What a value should have been: the message `expected.<kind>`."""
-    return PydanticCustomError(kind, kind)  # type: ignore[arg-type]
-
-
-class GatewayConfig(_Section):
-    id: Annotated[str, Field(pattern=_ID, description="names this gateway in gateway_status")] = "gateway"
+class GatewayConfig(Section):
+    id: Annotated[str, Field(pattern=ID, description="names this gateway in gateway_status")] = "gateway"
     state_dir: Annotated[Path, Field(description="folder of the store")] = Path("/var/lib/trottoir")
     log: Annotated[Literal["text", "json"], Field(description="form of the log on stderr")] = "text"
     keep_received_days: Annotated[
@@ -86,7 +76,7 @@ class GatewayConfig(_Section):
     def _is_address(cls, value: str) -> str:
         found = _ADDRESS.fullmatch(value)
         if value != PAGE_OFF and (found is None or int(found[2]) > 65535 or not _is_ip(found[1])):
-            raise _mistake("address")
+            raise mistake("address")
         return value
 
     @field_validator("timezone")
@@ -95,7 +85,7 @@ class GatewayConfig(_Section):
         try:
             ZoneInfo(value)
         except (ValueError, OSError, LookupError):
-            raise _mistake("timezone") from None
+            raise mistake("timezone") from None
         return value
 
     @property
@@ -107,11 +97,11 @@ class GatewayConfig(_Section):
         return Address(host.strip("[]"), int(port))
 
 
-class SerialConfig(_Section):
+class SerialConfig(Section):
     ports: Annotated[list[str], Field(description="serial ports with nodes, best by /dev/serial/by-path/")] = []
 
 
-class BleConfig(_Section):
+class BleConfig(Section):
     enabled: Annotated[bool, Field(description="hear nodes without a cable, by Bluetooth Low Energy")] = False
     adapter: Annotated[str, Field(pattern=r"^hci[0-9]{1,2}$", description="of this machine, on Linux")] = "hci0"
     scan: Annotated[
@@ -123,7 +113,7 @@ class BleConfig(_Section):
     _paths = field_validator("keys_dir", mode="before")(_path)
 
 
-class UplinkConfig(_Section):
+class UplinkConfig(Section):
     enabled: Annotated[bool, Field(description="nothing leaves this machine until true")] = False
     api: Annotated[
         Literal["v1", "v2", "file"],
@@ -154,20 +144,20 @@ class UplinkConfig(_Section):
         except ValueError:  # a port beyond 65535, a bracket without its other
             is_good = False
         if not is_good:
-            raise _mistake("key-url")
+            raise mistake("key-url")
         return value
 
     @field_validator("url", "database", "user", "org", "bucket")
     @classmethod
     def _no_placeholder(cls, value: str | None) -> str | None:
         if value is not None and _PLACEHOLDER.search(value):
-            raise _mistake("placeholder")
+            raise mistake("placeholder")
         return value
 
     @model_validator(mode="after")
     def _user_has_password(self) -> UplinkConfig:
         if (self.user is None) != (self.password_file is None):
-            raise _mistake("pair")
+            raise mistake("pair")
         return self
 
     def read_password(self) -> str | None:
@@ -211,43 +201,12 @@ def _secret(key: str, named: Path | None) -> str | None:
     return text
 
 
-class SiteConfig(_Section):
-    name: Annotated[str, Field(max_length=120, description="for people")] = ""
-    a_to_b: Annotated[str, Field(max_length=120, description="what direction ab means here")] = ""
-    greatest_per_minute: Annotated[int, Field(ge=1, le=4000, description="most people a minute that can pass")] = 120
-
-
-class PlacementConfig(_Section):
-    site: Annotated[str, Field(pattern=_ID)]
-    valid_from: datetime
-
-    @field_validator("valid_from")
-    @classmethod
-    def _whole_minute(cls, value: datetime) -> datetime:
-        if value.tzinfo is None or value.second or value.microsecond:  # TOML's offsets are whole minutes
-            raise _mistake("whole_minute")
-        return value
-
-
-class NodeConfig(_Section):
-    """`site` alone is where the node has always been; `placements` is for nodes that have moved."""
-
-    site: Annotated[str | None, Field(pattern=_ID)] = None
-    placements: list[PlacementConfig] = []
-
-    @model_validator(mode="after")
-    def _has_a_place(self) -> NodeConfig:
-        if (self.site is None) == (not self.placements):
-            raise _mistake("one_place")
-        return self
-
-
-class Config(_Section):
+class Config(Section):
     gateway: GatewayConfig = GatewayConfig()
     serial: SerialConfig = SerialConfig()
     ble: BleConfig = BleConfig()
     uplink: UplinkConfig = UplinkConfig()
-    sites: Annotated[dict[Annotated[str, Field(pattern=_ID)], SiteConfig], _NO_OTHER_KEYS] = {}
+    sites: Annotated[dict[Annotated[str, Field(pattern=ID)], SiteConfig], _NO_OTHER_KEYS] = {}
     nodes: Annotated[dict[Annotated[str, Field(pattern=r"^tr-[0-9a-f]{6}$")], NodeConfig], _NO_OTHER_KEYS] = {}
 
     @property
@@ -270,12 +229,14 @@ class Config(_Section):
             raise ConfigError(problems)
 
     def site_of(self, node: str, at_s: int) -> str | None:
-        """Where a node was at a moment; None for an unknown node or before its first placement."""
+        """Where a node was at a moment; None for an unknown node, and where that was nowhere."""
         config = self.nodes.get(node)
-        if config is None or config.site is not None:
-            return config.site if config else None
-        valid = [p for p in config.placements if p.valid_from.timestamp() <= at_s]
-        return max(valid, key=lambda p: p.valid_from).site if valid else None
+        return config.site_at(at_s) if config else None
+
+    def next_change(self, node: str, at_s: int) -> int | None:
+        """The first moment after this one at which a node stands elsewhere; None where there is none."""
+        config = self.nodes.get(node)
+        return config.next_change(at_s) if config else None
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:

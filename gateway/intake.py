@@ -25,7 +25,7 @@ from gateway import moments
 from gateway.booking import DISK_PAUSE_S, Booking
 from gateway.drivers.base import Clock, Driver
 from gateway.errors import StoreError
-from gateway.model import Accept, Advertised, Effect, Fetch, GiveTime, Received, Reply
+from gateway.model import Accept, Advertised, Effect, Fetch, GiveTime, Received, Reply, Told
 from gateway.session import Session
 
 QUEUE = 1024  # payloads between the drivers and the intake
@@ -39,12 +39,15 @@ _log = structlog.get_logger("gateway")
 
 class Intake:
     """`put` and `opened` are for the drivers, by whose links nodes are answered; `run` for ever, and `take_rest` after it was
-    cancelled. `clock` is the UTC that nodes are told, in milliseconds."""
+    cancelled. `clock` is the UTC that nodes are told, in milliseconds; `found` takes what they found out by themselves."""
 
-    def __init__(self, drivers: Mapping[str, Driver], booking: Booking, clock: Clock) -> None:
+    def __init__(
+        self, drivers: Mapping[str, Driver], booking: Booking, clock: Clock, found: Callable[[Told], None] = lambda _told: None
+    ) -> None:
         self._drivers = drivers
         self._booking = booking
         self._clock = clock
+        self._found = found
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
         self._adverts: dict[int, Advertised] = {}  # the newest of each node; the driver lets none pass but of nodes with a key
         self.may_accept = asyncio.Event()
@@ -125,6 +128,8 @@ class Intake:
         for effect in effects:
             if isinstance(effect, GiveTime):
                 await self._send(effect.link, streetwire.Time(effect.node, effect.incarnation, self._clock()))
+            elif isinstance(effect, Told):
+                self._found(effect)
             elif isinstance(effect, Fetch) and effect.link in self._drivers:
                 self._drivers[effect.link].fetch(effect.node)
 

@@ -115,6 +115,17 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
+class PassOver:
+    """A record that is new, of a minute in which its node stood nowhere: taken, and in no bin."""
+
+    node: int
+    incarnation: int
+    seq: int
+    bin_start: int
+    boot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Salvage:
     """People of whom only the live totals of an ended boot tell: the record of their minute went with the power."""
 
@@ -208,6 +219,15 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a node found out by itself, as streetwire.TestResult has it: for technicians, not for the books."""
+
+    node: int
+    at_s: int
+    results: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """For the log: something a person may want to know. `level` is `info`, `warning` or `error`."""
 
@@ -216,7 +236,8 @@ class Note:
     data: dict[str, object]
 
 
-Effect = Passport | BootState | Accept | Salvage | Gap | Loss | Status | Floor | Reckoned | Reply | GiveTime | Fetch | Note
+Kept = Passport | BootState | Accept | PassOver | Salvage | Gap | Loss | Status | Floor | Reckoned
+Effect = Kept | Reply | GiveTime | Fetch | Told | Note
 
 
 # -- what is kept and what goes out

@@ -37,6 +37,18 @@ def hand_over(path: Path) -> None:
         os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
+def is_owned(folder: Path) -> bool:
+    """Whether a gateway is running in a state folder, as far as this user can tell."""
+    path = folder / "lock"
+    if not path.exists():
+        return False
+    try:
+        Ownership(path).release()
+    except StoreError as error:
+        return error.key == "store-taken" or isinstance(error.__cause__, PermissionError)
+    return False
+
+
 def _lock(descriptor: int) -> None:
     if os.name == "nt":
         import msvcrt

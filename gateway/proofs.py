@@ -41,24 +41,39 @@ MAX_BOOT = 0xFFFF  # after it comes 1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record goes, and how many people can pass there in a minute; `site_at(second)` is where its node stood then."""
+    """Where a record goes, and how many people can pass there in a minute; `site_at(second)` is where its node stood then, and
+    `next_change(second)` when it stood elsewhere. Nowhere is None: what is missing from such a time is missing from no site."""
 
-    site: str
+    site: str | None
     bin_start: int
     rate: int
-    site_at: Callable[[int], str]
+    site_at: Callable[[int], str | None]
+    next_change: Callable[[int], int | None] = lambda _at_s: None
 
     def people_in(self, seconds: int) -> int:
         """The most that can have passed."""
         return -(-self.rate * seconds // 60)
 
-    def gap(self, node: int, reason: str, start_s: int, until_s: int) -> Gap:
-        """Minutes of which nothing is known, with the most that can have passed in them."""
-        return Gap(self.site_at(start_s), node, reason, start_s, until_s, self.people_in(until_s - start_s))
+    def gaps(self, node: int, reason: str, start_s: int, until_s: int, is_told: bool = False) -> list[Gap]:
+        """Minutes of which nothing is known, one gap for each site, with the most that can have passed in them; nobody where totals
+        have told."""
+        found: list[Gap] = []
+        while start_s < until_s:
+            end_s = min(self.next_change(start_s) or until_s, until_s)
+            site = self.site_at(start_s)
+            if site is not None:
+                found.append(Gap(site, node, reason, start_s, end_s, 0 if is_told else self.people_in(end_s - start_s)))
+            start_s = end_s
+        return found
 
 
 def prove(
-    stream: Stream, olds: list[Stream], record: streetwire.Record, place: Place, missing: int, silence: Gap | None,
+    stream: Stream,
+    olds: list[Stream],
+    record: streetwire.Record,
+    place: Place,
+    missing: int,
+    silence: Gap | None,
     received: Received,
 ) -> list[Effect]:
     """What this record says about people and minutes before it. `olds` are the streams whose time it carries on where the node
@@ -68,7 +83,7 @@ def prove(
         now_s = received.received_ms // 1000
         until_s = max(silence.start_s, min(place.bin_start, now_s))
         effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
-    effects += unsent.flag(stream, olds, record, place.bin_start, place.gap)
+    effects += unsent.flag(stream, olds, record, place.bin_start, place.gaps)
     if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
     before = max(olds, key=known_until, default=stream)
@@ -79,15 +94,16 @@ def prove(
         effects += _settle(old, last, place, "wiped", received)
     effects += _settle(stream, ended, place, "power_cut", received)
     if missing:
-        at_s = stream.last_bin or place.bin_start
-        if stream.watermark >= stream.adopted:
-            effects.append(Loss(place.site, stream.node, "given_up", at_s, missing, missing))
-        else:  # some of them the other store may have counted
-            most = place.people_in(max(PERIOD_S, received.received_ms // 1000 - at_s))
-            effects.append(Loss(place.site, stream.node, "given_up", at_s, -1, min(missing, most)))
+        effects += _given_up(stream, place, missing, received)
     salvaged = [effect for effect in effects if isinstance(effect, Salvage)]
     missed = gaps(stream, before, last_bin, record, place, salvaged)
-    if before.last_bin and not missed and record.boot != stream.last_boot and not _has_time(stream, record, received):
+    if (
+        before.last_bin
+        and not missed
+        and place.site is not None
+        and record.boot != stream.last_boot
+        and not _has_time(stream, record, received)
+    ):
         # Its minute is a guess right behind the last bin: how long it was dark between them only its arrival bounds.
         reason = "given_up" if is_given_up(stream) else "dark"
         bound = place.people_in(max(0, received.received_ms // 1000 - last_bin))
@@ -97,13 +113,22 @@ def prove(
     return [*effects, *(_note(loss) for loss in losses)]
 
 
+def _given_up(stream: Stream, place: Place, missing: int, received: Received) -> list[Loss]:
+    at_s = stream.last_bin or place.bin_start
+    site = place.site or place.site_at(at_s)
+    if site is None:
+        return []
+    if stream.watermark >= stream.adopted:
+        return [Loss(site, stream.node, "given_up", at_s, missing, missing)]
+    most = place.people_in(max(PERIOD_S, received.received_ms // 1000 - at_s))  # some of them the other store may have counted
+    return [Loss(site, stream.node, "given_up", at_s, -1, min(missing, most))]
+
+
 def _has_time(stream: Stream, record: streetwire.Record, received: Received) -> bool:
     return bool(record.bin_start or moments.epoch_ms(stream, record.boot, received))
 
 
-def _settle(
-    stream: Stream, ended: list[tuple[BootState, int]], place: Place, reason: str, received: Received
-) -> list[Effect]:
+def _settle(stream: Stream, ended: list[tuple[BootState, int]], place: Place, reason: str, received: Received) -> list[Effect]:
     """Closes boots that have ended, each with the seconds in which it may have counted unseen: what their live totals told goes
     into their minutes, the rest is bounded."""
     effects: list[Effect] = []
@@ -114,9 +139,10 @@ def _settle(
         stream.boots[state.boot] = settled(state)
         effects.append(stream.boots[state.boot])
         bound = place.people_in(unseen_s)
-        if bound:
-            at_s = found.bin_start if found is not None else min(_ended_s(stream, state, place), place.bin_start)
-            effects.append(Loss(place.site_at(at_s), stream.node, reason, at_s, -1, bound))
+        at_s = found.bin_start if found is not None else min(_ended_s(stream, state, place), place.bin_start)
+        site = place.site_at(at_s)
+        if bound and site is not None:
+            effects.append(Loss(site, stream.node, reason, at_s, -1, bound))
     return effects
 
 
@@ -127,9 +153,7 @@ def _ended_s(stream: Stream, state: BootState, place: Place) -> int:
     return _last_known(state) if state.epoch_ms else place.bin_start
 
 
-def _is_over(
-    old: Stream, state: BootState, stream: Stream, record: streetwire.Record, place: Place, received: Received
-) -> bool:
+def _is_over(old: Stream, state: BootState, stream: Stream, record: streetwire.Record, place: Place, received: Received) -> bool:
     """Whether a boot of another log was last known before the record's minute ended: else it is no predecessor but a rival. By the
     steady clock where that knows both, since the other may have been set between."""
     if not state.epoch_ms:
@@ -189,9 +213,7 @@ def ended_boots(stream: Stream, boot: int) -> list[BootState]:
 def unsettled_boots(stream: Stream) -> list[BootState]:
     """The boot of the last accepted record, and those after it."""
     return [
-        state
-        for number, state in stream.boots.items()
-        if stream.last_boot in (-1, number) or is_after(number, stream.last_boot)
+        state for number, state in stream.boots.items() if stream.last_boot in (-1, number) or is_after(number, stream.last_boot)
     ]
 
 
@@ -205,8 +227,11 @@ def salvage(stream: Stream, state: BootState, place: Place, received: Received) 
     bin_start, q = moments.place_open_minute(stream, state, received)
     bin_start = min(bin_start, place.bin_start)  # it ended before that boot began
     q |= Q_SIMULATED if stream.passport.is_simulated else 0
+    site = place.site_at(bin_start)
+    if site is None:
+        return None
     return Salvage(
-        stream.node, stream.incarnation, state.boot, place.site_at(bin_start), bin_start, stream.passport.count_sensor, ab, ba,
+        stream.node, stream.incarnation, state.boot, site, bin_start, stream.passport.count_sensor, ab, ba,
         state.live_covered_s, q, received.received_ms,
     )  # fmt: skip
 
@@ -267,8 +292,7 @@ def gaps(
     for minute_s, is_told in sorted([*minutes, (place.bin_start, (stream.incarnation, record.boot) == last)]):
         if last_bin and minute_s > start_s:
             reason = "wiped" if before is not stream else "given_up" if is_told or is_given_up(stream) else "dark"
-            bound = 0 if is_told else place.people_in(minute_s - start_s)
-            found.append(Gap(place.site_at(start_s), stream.node, reason, start_s, minute_s, bound))
+            found += place.gaps(stream.node, reason, start_s, minute_s, is_told)
         start_s = max(start_s, minute_s + PERIOD_S)
     return found
 
@@ -279,8 +303,15 @@ def settled(state: BootState) -> BootState:
     ab, ba = (max(0, people) for people in open_people(state))
     total_ab, total_ba = (state.total_ab + ab) % TOTALS, (state.total_ba + ba) % TOTALS
     return replace(
-        state, total_ab=total_ab, total_ba=total_ba, live_ab=total_ab, live_ba=total_ba, live_uptime_s=0, live_covered_s=0,
-        epoch_ms=0, steady_epoch_ms=None,
+        state,
+        total_ab=total_ab,
+        total_ba=total_ba,
+        live_ab=total_ab,
+        live_ba=total_ba,
+        live_uptime_s=0,
+        live_covered_s=0,
+        epoch_ms=0,
+        steady_epoch_ms=None,
     )
 
 

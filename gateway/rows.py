@@ -165,9 +165,7 @@ class Rows(Database):
         self._series_of[id_] = series
         self._of_node.setdefault(series.node, []).append(series)
 
-    def keep_fact(
-        self, measurement: str, tags: dict[str, str], time_s: int, fields: dict[str, Any], state: int = QUEUED
-    ) -> None:
+    def keep_fact(self, measurement: str, tags: dict[str, str], time_s: int, fields: dict[str, Any], state: int = QUEUED) -> None:
         """Writes a row of any other measurement. Within a transaction."""
         key = json.dumps(schema.tags_of(measurement, tags))
         text = json.dumps(fields)

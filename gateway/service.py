@@ -27,6 +27,7 @@ from gateway.config import Config
 from gateway.drivers.base import Clock, Driver, Radio
 from gateway.drivers.table import open_driver
 from gateway.errors import ConfigError, StoreError
+from gateway.findings import Findings
 from gateway.hosting import Hosting
 from gateway.intake import Intake
 from gateway.minutes import Minutes
@@ -83,7 +84,8 @@ class Service:
         rules = _rules(config, {key.node for key in keys.values()})
         run_of_machine = machine if steady is not None else 0
         self._booking = Booking(self._store, rules, self._now_s, self._in_store, self._wake, self._renewed, run_of_machine)
-        self._intake = Intake(self.drivers, self._booking, clock)
+        self._findings = Findings(config.gateway.state_dir)
+        self._intake = Intake(self.drivers, self._booking, clock, self._findings.put)
         self._publishing = self._open_publishing(jitter) if config.uplink.enabled else None
         self._hosting = Hosting(config, self.now, page_every_s)
         self._minutes = Minutes(
@@ -128,7 +130,7 @@ class Service:
 
     def _start(self) -> list[asyncio.Task[None]]:
         runs = [driver.run(self._intake.put, self._intake.opened) for driver in self.drivers.values()]
-        runs += [self._intake.run(), self._intake.run_adverts(), self._minutes.run()]
+        runs += [self._intake.run(), self._intake.run_adverts(), self._findings.run(), self._minutes.run()]
         if self._systemd.watchdog_s:
             runs.append(self._tell_that_we_live())
         tasks = [asyncio.create_task(run) for run in runs]
@@ -162,6 +164,7 @@ class Service:
                     await self._publishing.send_rest()
         except (TimeoutError, StoreError) as error:
             _log.warning("stopped with work left; it is kept", problem=str(error))
+        self._findings.write()
         self._in_store.close()
         if self._publishing is not None:
             self._publishing.close()
@@ -259,4 +262,5 @@ def _rules(config: Config, on_air: set[str]) -> Rules:
         site_of=config.site_of,
         greatest_rate=lambda site: sites[site].greatest_per_minute,
         is_on_air=lambda name: name in on_air,
+        next_change=config.next_change,
     )

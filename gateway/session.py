@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import streetwire
 from gateway import acceptance, advertised, heard, moments, proofs
@@ -43,6 +44,7 @@ from gateway.model import (
     Reply,
     Status,
     Stream,
+    Told,
     node_name,
 )
 from gateway.proofs import Place
@@ -59,12 +61,13 @@ MAX_NODES = 256
 class Rules:
     """What the configuration says: `site_of(node name, bin start)` is None where the node has no site then, `knows(node
     name)` tells listed nodes, `greatest_rate(site)` is the most people per minute that can pass there, `is_on_air(node name)` tells
-    those without a cable."""
+    those without a cable, `next_change(node name, second)` when it stands elsewhere after that, None for never."""
 
     knows: Callable[[str], bool]
     site_of: Callable[[str, int], str | None]
     greatest_rate: Callable[[str], int]
     is_on_air: Callable[[str], bool] = lambda _name: False
+    next_change: Callable[[str, int], int | None] = lambda _name, _at_s: None
 
 
 class Session:
@@ -121,6 +124,8 @@ class Session:
             effects += told
         elif isinstance(message, streetwire.Live):
             effects += self._live(stream, received, message)
+        elif isinstance(message, streetwire.TestResult):
+            effects.append(Told(message.node, received.received_ms // 1000, tuple(message.results)))
         elif isinstance(message, streetwire.Log):
             data = {"node": node_name(message.node), "uptime_s": message.uptime_s, "text": message.text}
             effects.append(Note("warning" if message.level <= 4 else "info", "node says", data))
@@ -157,16 +162,26 @@ class Session:
             start = proofs.known_until(stream)
             if not start:
                 continue
-            site = self._rules.site_of(node_name(node), start)
-            if node in self._silences or now_s - start <= advertised.SILENT_S or site is None:
+            name, known = node_name(node), self._silences.get(node)
+            site = self._rules.site_of(name, start)
+            if now_s - start <= advertised.SILENT_S or site is None:
                 continue
-            if self._rules.is_on_air(node_name(node)) and self._on_air.is_alive(node, start, now_s):
+            end = self._put_away_s(name, start, now_s)
+            if known is not None and (known.bound >= 0 or end is None):
                 continue
+            if end is None and self._rules.is_on_air(name) and self._on_air.is_alive(node, start, now_s):
+                continue
+            most = -1 if end is None else self._place_of(stream, site, start).people_in(end - start)
             start = min([start, *(run[0] for run in stream.missing)])
-            gap = Gap(site, node, "silent", start, now_s, -1)
+            gap = Gap(site, node, "silent", start, end or now_s, most)
             self._silences[node] = gap
-            effects += [gap, Note("warning", "node silent", {"node": node_name(node), "since_s": start})]
+            effects += [gap, Note("warning", "node silent", {"node": name, "since_s": start, "until_s": end})]
         return effects
+
+    def _put_away_s(self, name: str, start: int, now_s: int) -> int | None:
+        # Since when the node that should have delivered this minute stands nowhere: from then on nothing of it is missing.
+        end = self._rules.next_change(name, start)
+        return end if end is not None and end <= now_s and self._rules.site_of(name, end) is None else None
 
     def nodes_now(self) -> list[NodeNow]:
         """Every node with a stream, for those who look on; of a node that was wiped, the stream that was heard last."""
@@ -241,8 +256,9 @@ class Session:
         bin_start, q = acceptance.minute_of(stream, record, received)
         if acceptance.is_future(stream, record, bin_start, received):
             return self._complain(received, stream.node, "record from the future", f"bin {bin_start}")
-        site = self._rules.site_of(node_name(stream.node), bin_start)
-        if site is None:
+        name = node_name(stream.node)
+        site = self._rules.site_of(name, bin_start)
+        if site is None and not self._stood_elsewhere_since(name, bin_start, received):
             return self._complain(received, stream.node, "node has no site", f"at {bin_start}; see valid_from")
         missing = proofs.hole(stream, record)
         went_back = stream.last_boot >= 0 and proofs.is_after(stream.last_boot, record.boot)
@@ -251,14 +267,24 @@ class Session:
         place = self._place_of(stream, site, bin_start)
         silence = self._silences.pop(stream.node, None)
         effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
-        effects += acceptance.accept(stream, record, place, q, received)
+        if site is None:
+            effects += acceptance.pass_over(stream, record, bin_start)
+            effects += self._complain(received, stream.node, "counted where it had no site", f"at {bin_start}: it is nobody's")
+        else:
+            effects += acceptance.accept(stream, record, site, place, q, received)
         return [*effects, *self._status(stream, received, STATUS_EVERY_S - PERIOD_S // 2), self._ack(stream, received)]
 
-    def _place_of(self, stream: Stream, site: str, bin_start: int) -> Place:
-        def site_at(at_s: int) -> str:
-            return self._rules.site_of(node_name(stream.node), at_s) or site
+    def _stood_elsewhere_since(self, name: str, bin_start: int, received: Received) -> bool:
+        # Then what it counted on a desk is done with, and must not hold up what it counts at its site. Until it has a site again it
+        # keeps what it has: somebody may yet say where it stood.
+        change_s = self._rules.next_change(name, bin_start)
+        return change_s is not None and change_s <= received.received_ms // 1000
 
-        return Place(site, bin_start, self._rules.greatest_rate(site), site_at)
+    def _place_of(self, stream: Stream, site: str | None, bin_start: int) -> Place:
+        name = node_name(stream.node)
+        here = site or self._rules.site_of(name, stream.last_bin)  # what is proved of the minutes before belongs there
+        rate = self._rules.greatest_rate(here) if here is not None else 0
+        return Place(site, bin_start, rate, partial(self._rules.site_of, name), partial(self._rules.next_change, name))
 
     def _again(self, stream: Stream, received: Received, record: streetwire.Record) -> list[Effect]:
         self._drop("duplicate")

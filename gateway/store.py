@@ -35,6 +35,7 @@ from gateway.model import (
     Floor,
     Gap,
     Loss,
+    PassOver,
     Passport,
     Reckoned,
     Salvage,
@@ -75,6 +76,8 @@ class Store(Outbox):
                     grown = self._accept(effect, now_s) if isinstance(effect, Accept) else self._salvage(effect, now_s)
                     if grown is not None:
                         changed[grown.series, grown.start_s] = grown
+                elif isinstance(effect, PassOver):
+                    self._move_stream(effect.node, effect.incarnation, effect.seq, effect.bin_start, effect.boot)
                 elif isinstance(effect, Passport):
                     self._keep_passport(effect)
                 elif isinstance(effect, BootState):
@@ -111,12 +114,7 @@ class Store(Outbox):
 
     def _accept(self, effect: Accept, now_s: int) -> CountBin | None:
         record = effect.record
-        moved = self._db.execute(
-            "INSERT INTO streams(node, incarnation, watermark, last_bin, last_boot) VALUES(?1,?2,?3,?4,?5) "
-            "ON CONFLICT DO UPDATE SET watermark = ?3, last_bin = max(last_bin, ?4), last_boot = ?5 WHERE watermark < ?3",
-            (effect.node, effect.incarnation, record.seq, effect.bin_start, record.boot),
-        )
-        if not moved.rowcount:
+        if not self._move_stream(effect.node, effect.incarnation, record.seq, effect.bin_start, record.boot):
             return None
         self._keep_received(effect, record.seq, effect.climate_sensor, record.pack(), now_s)
         name = node_name(effect.node)
@@ -139,6 +137,15 @@ class Store(Outbox):
         if record.n_climate and is_measured and effect.climate_sensor:
             self._grow_climate(effect, Series(effect.site, name, effect.climate_sensor), now_s)
         return grown
+
+    def _move_stream(self, node: int, incarnation: int, seq: int, bin_start: int, boot: int) -> bool:
+        """False where it stands there already."""
+        moved = self._db.execute(
+            "INSERT INTO streams(node, incarnation, watermark, last_bin, last_boot) VALUES(?1,?2,?3,?4,?5) "
+            "ON CONFLICT DO UPDATE SET watermark = ?3, last_bin = max(last_bin, ?4), last_boot = ?5 WHERE watermark < ?3",
+            (node, incarnation, seq, bin_start, boot),
+        )
+        return bool(moved.rowcount)
 
     def _salvage(self, effect: Salvage, now_s: int) -> CountBin:
         body = json.dumps([effect.ab, effect.ba, effect.covered_s]).encode()
@@ -166,7 +173,16 @@ class Store(Outbox):
         old = known or CountBin(series, start_s, 0, 0, 0, 0, -1, 0)
         covered_s = min(old.period_s, old.covered_s + covered_s)
         grown = CountBin(
-            series, old.start_s, old.ab + ab, old.ba + ba, covered_s, old.q | q, old.rev + 1, now_s, *mark, old.period_s,
+            series,
+            old.start_s,
+            old.ab + ab,
+            old.ba + ba,
+            covered_s,
+            old.q | q,
+            old.rev + 1,
+            now_s,
+            *mark,
+            old.period_s,
             max(untimed, old.untimed if old.incarnation == mark[0] else 0),
         )
         self.put_bin(grown, QUEUED)
@@ -186,9 +202,7 @@ class Store(Outbox):
         old = self._climate_for(series, effect.bin_start)
         temperature = old.temperature_centi_sum + record.temperature_centi * n
         humidity = old.humidity_half_sum + record.humidity_half * n
-        grown = ClimateBin(
-            series, old.start_s, temperature, humidity, old.n + n, old.q | effect.q, old.rev + 1, now_s
-        )
+        grown = ClimateBin(series, old.start_s, temperature, humidity, old.n + n, old.q | effect.q, old.rev + 1, now_s)
         self.put_climate(grown, QUEUED)
 
     def _keep_received(self, effect: Accept | Salvage, seq: int, climate_sensor: str, body: bytes, now_s: int) -> None:

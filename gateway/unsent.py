@@ -13,9 +13,13 @@ from gateway.model import PERIOD_S, Effect, Gap, Reckoned, Stream
 
 
 def flag(
-    stream: Stream, olds: list[Stream], record: streetwire.Record, bin_start: int, gap: Callable[[int, str, int, int], Gap]
+    stream: Stream,
+    olds: list[Stream],
+    record: streetwire.Record,
+    bin_start: int,
+    gaps: Callable[[int, str, int, int], list[Gap]],
 ) -> list[Effect]:
-    """What this record, which goes to `bin_start`, says of them; `gap` makes one of node, reason, begin and end. `olds` are the
+    """What this record, which goes to `bin_start`, says of them; `gaps` makes them of node, reason, begin and end. `olds` are the
     streams that it carries on where the node was wiped: they deliver nothing any more."""
     for old in olds:
         stream.missing, old.missing = [*stream.missing, *old.missing], []
@@ -25,7 +29,7 @@ def flag(
     if record.seq < stream.adopted:
         return []
     runs, stream.missing = stream.missing, []
-    return [*(gap(stream.node, "given_up", start_s, end_s) for start_s, end_s in runs), Reckoned(stream.node)]
+    return [*(gap for start_s, end_s in runs for gap in gaps(stream.node, "given_up", start_s, end_s)), Reckoned(stream.node)]
 
 
 def _without_minute(run: tuple[int, int], minute_s: int) -> list[tuple[int, int]]:

@@ -7,14 +7,15 @@ coverage is the share of an interval that was really counted (0 to 1). Null mean
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from zoneinfo import ZoneInfo
 
 import streetwire
 from gateway.audits import Audited
 from gateway.model import PERIOD_S, Q_CLIMATE_IMPLAUSIBLE, Series
+from gateway.results import failed
 from gateway.shown import ClimateMean, Counted, NodeNow, OutboxState, Trouble
 from gateway.words import LANGUAGES, Language
 
@@ -77,8 +78,26 @@ class Health(TypedDict):
     silent_since_s: int | None
 
 
+class TestView(TypedDict):
+    """The newest self-test: which checks found something wrong."""
+
+    at_s: int
+    failed: list[str]
+
+
+class AimView(TypedDict):
+    """The newest aim: counted in both directions, of how many walks where somebody has kept count."""
+
+    at_s: int
+    counted: int
+    walked: int | None
+
+
 class NodeView(TypedDict):
+    """A node that is not retired; `name` is for people, and may be empty."""
+
     node: str
+    name: str
     site: str
     site_name: str
     a_to_b: str
@@ -87,6 +106,8 @@ class NodeView(TypedDict):
     quarter: Count | None
     today: Count | None
     climate: ClimateView | None
+    test: TestView | None
+    aim: AimView | None
     health: Health
 
 
@@ -141,13 +162,15 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the store knows. `today` begins at local midnight."""
+    """What the store knows; `today` begins at local midnight. `tests` and `aims` are the newest findings of each node."""
 
     today: Mapping[Series, Counted]
     newest: Mapping[Series, Counted]
     climate: Mapping[str, ClimateMean]
     outbox: OutboxState
     disk_free_mb: int
+    tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    aims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def day_start(now_s: int, zone: str) -> int:
@@ -158,7 +181,8 @@ def day_start(now_s: int, zone: str) -> int:
 
 def assemble(config: Config, version: str, now: Now, books: Books) -> View:
     heard = {node.node: node for node in now.nodes}
-    names = sorted(config.nodes, key=lambda name: (config.site_of(name, now.now_s) or "", name))
+    at_work = [name for name, node in config.nodes.items() if not node.is_retired(now.now_s)]
+    names = sorted(at_work, key=lambda name: (config.site_of(name, now.now_s) or "", name))
     nodes = [_node(config, name, heard.get(name), now, books) for name in names]
     return {
         "gateway": {
@@ -198,6 +222,7 @@ def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Book
     climate = books.climate.get(name)
     return {
         "node": name,
+        "name": config.nodes[name].name,
         "site": site,
         "site_name": about.name if about else "",
         "a_to_b": about.a_to_b if about else "",
@@ -206,6 +231,8 @@ def _node(config: Config, name: str, node: NodeNow | None, now: Now, books: Book
         "quarter": _quarter(series, now) if series else None,
         "today": _count(today, now.now_s // PERIOD_S * PERIOD_S - today.from_s) if today else None,
         "climate": _climate(climate) if climate else None,
+        "test": _test(books.tests[name]) if name in books.tests else None,
+        "aim": _aim(books.aims[name]) if name in books.aims else None,
         "health": _health(node, now.now_s),
     }
 
@@ -254,6 +281,19 @@ def _climate(climate: ClimateMean) -> ClimateView:
         "humidity_pct": climate.humidity_pct,
         "is_implausible": bool(climate.q & Q_CLIMATE_IMPLAUSIBLE),
     }
+
+
+def _test(told: Mapping[str, Any]) -> TestView:
+    checks = told.get("checks")
+    return {"at_s": told["time"], "failed": failed(checks) if isinstance(checks, dict) else []}
+
+
+def _aim(told: Mapping[str, Any]) -> AimView:
+    return {"at_s": told["time"], "counted": _both(told.get("counted")) or 0, "walked": _both(told.get("walked"))}
+
+
+def _both(directions: object) -> int | None:
+    return sum(n for n in directions.values() if isinstance(n, int)) if isinstance(directions, dict) else None
 
 
 def _health(node: NodeNow | None, now_s: int) -> Health:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+from gateway import findings, results
 from gateway.config import Config
 from gateway.errors import StoreError
 from gateway.model import Series
@@ -58,7 +60,13 @@ class Watch:
             climate=self.reader.climate(now_s - RECENT_S),
             outbox=self.reader.outbox(),
             disk_free_mb=self._disk_free_mb(),
+            tests=self._found(results.TESTS),
+            aims=self._found(results.AIMS),
         )
+
+    def _found(self, kind: str) -> dict[str, dict[str, Any]]:
+        told = {node: findings.newest(self._folder, node, kind) for node in self._config.nodes}
+        return {node: found for node, found in told.items() if found is not None}
 
     def _disk_free_mb(self) -> int:
         try:

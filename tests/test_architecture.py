@@ -18,7 +18,7 @@ PURE = tuple(
         "session", "heard", "window", "pipeline", "model", "shown", "schema", "delivery", "probe", "words", "errors", "mistakes",
         "view", "moments", "proofs", "acceptance", "calendar", "salvage", "tables", "complaints",
         "advertised", "panes", "bands", "changes", "batches", "rolling", "cells", "checked", "due", "rolled", "unsent",
-        "radio/adverts", "radio/conversation", "radio/rounds", "radio/watchdog",
+        "places", "results", "radio/adverts", "radio/conversation", "radio/rounds", "radio/watchdog",
     )
 )  # fmt: skip
 FORBIDDEN_IN_PURE = {
@@ -41,6 +41,7 @@ RUNNING = {
     "publishing": {"booking", "sending", "auditing", "store_thread"},
     "minutes": {"booking", "store_thread"},
     "hosting": set(),
+    "findings": set(),
 }
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 

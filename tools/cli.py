@@ -22,7 +22,7 @@ from cyclopts.help import DefaultFormatter
 from gateway import words
 from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
-from tools import bench_commands, machine_commands, usage
+from tools import bench_commands, flash_commands, machine_commands, node_commands, usage
 from tools.arguments import whole
 from tools.terminal import UsageError, say, shared, t
 
@@ -209,9 +209,21 @@ COMMANDS = {
     "uplink dead-letters": uplink_dead_letters,
     "data audit": data_audit,
     "data replay": data_replay,
+    "node list": node_commands.list_,
+    "node add": node_commands.add,
+    "node rename": node_commands.rename,
+    "node retire": node_commands.retire,
+    "node replace": node_commands.replace,
+    "node test": node_commands.test,
+    "node aim": node_commands.aim,
+    "node monitor": node_commands.monitor,
     "node replay": node_replay,
     "node update": node_update,
     "node rollback": node_rollback,
+    "node flash": flash_commands.flash,
+    "node report": flash_commands.report,
+    "node label": flash_commands.label,
+    "node firmware pin": flash_commands.firmware_pin,
     "node firmware key": firmware_key,
     "node firmware bundle": firmware_bundle,
 }

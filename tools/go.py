@@ -3,7 +3,8 @@
     python3 tools/go.py demo ...    the simulated street; every word goes on to the `trottoir` command
     python3 tools/go.py test ...    every check that this machine can do; further words go on to pytest
 
-`bench core` and `bench batch` need packages that nothing else needs: started from here, they get them first.
+`bench core`, `bench batch`, `node flash` and `node label` need packages that nothing else needs: started from here, they get
+them first.
 The first start makes a private Python environment, `.venv` beside this folder, out of the exact packages in
 requirements/*.txt, each compared with its hash. Later starts find it ready and go straight on. An environment that was
 interrupted, damaged or moved is made anew. Exit code 3 and one line: this machine cannot run it, and what to do.
@@ -34,9 +35,12 @@ LOG = VENV / "go.log"
 LAYOUT = 1  # rises whenever .venv has to be made in another way
 
 RUN = ("run.txt",)
-TEST = ("run.txt", "test.txt", "stubs.txt")
+FLASH = ("run.txt", "flash.txt")
+TEST = ("run.txt", "flash.txt", "test.txt", "stubs.txt")
 BENCH = ("run.txt", "bench.txt")
 WITH_PEERS = ("bench core", "bench batch")  # the commands that measure against other packages
+AT_THE_BENCH = ("node flash", "node label")  # those that put firmware onto boards, and labels
+BUILT = ("--no-binary", "esptool", "--no-build-isolation")  # it has no ready-made file; the setuptools of run.txt build it
 STUBS = VENV / "stubs"  # MicroPython's types, apart: they describe another `time` than this Python's
 
 NETWORK = r"Could not fetch URL \S+: (?!4\d\d )|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|IncompleteRead"
@@ -276,6 +280,8 @@ def install(lock, handle, progress):
     """Installs one lock's packages. NothingChangedError: pip gave up before it touched what stands in .venv."""
     options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check"]
     options += ["--progress-bar", "off", "--log", LOG, "-r", ROOT / "requirements" / lock]
+    if lock == "flash.txt":
+        options += BUILT
     if lock == "stubs.txt":
         shutil.rmtree(str(STUBS), ignore_errors=True)
         options += ["--target", STUBS]
@@ -355,11 +361,13 @@ def run(words):
 
 
 def locks_for(words):
-    """What the words need; options may stand before a command, and help needs no peers."""
+    """What the words need; options may stand before a command, and help needs none of it."""
     if words[:1] == ["test"]:
         return TEST
-    is_help = any(word in ("--help", "-h") for word in words)
-    return BENCH if not is_help and any(command in " ".join(words) for command in WITH_PEERS) else RUN
+    said = " ".join(words) if not any(word in ("--help", "-h") for word in words) else ""
+    if any(command in said for command in WITH_PEERS):
+        return BENCH
+    return FLASH if any(command in said for command in AT_THE_BENCH) else RUN
 
 
 def main(words, version=sys.version_info):

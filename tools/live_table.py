@@ -28,7 +28,7 @@ def _cells(node: NodeView) -> list[str]:
     state = node["health"]["state"]
     return [
         node["site_name"] or node["site"],
-        node["node"],
+        f"{node['node']} {node['name']}".strip(),
         _count(node["minute"]),
         _count(node["quarter"]),
         _count(node["today"]),

@@ -1,16 +1,17 @@
 """Writes requirements/*.txt, the exact packages with the hashes of their files, from pyproject.toml.
 
-    python3 tools/lock.py           write all four to the newest releases that fit (needs uv: pip install uv)
+    python3 tools/lock.py           write all five to the newest releases that fit (needs uv: pip install uv)
     python3 tools/lock.py --check   only compare with pyproject.toml; needs nothing and no network
 
 run.txt    what `trottoir` and the simulated street need, and what compiles the counting core
-test.txt   what the tests need on top of run.txt
+test.txt   what the tests need on top of run.txt and flash.txt
+flash.txt  what puts firmware onto boards, on top of run.txt; what the tests need as well is the same here
 bench.txt  what `bench core` and `bench batch` need on top of run.txt; what the tests need as well is the same here
 stubs.txt  MicroPython's type descriptions: kept in a folder of their own, because they describe another `time` and
            another `asyncio` than CPython's
 
-Every package has a ready-made file (wheel), so that installing builds nothing: a build would fetch its own tools, and
-those would have no hash here.
+Every package but those in BUILT has a ready-made file (wheel), so that installing builds nothing: a build would fetch its own
+tools, and those would have no hash here. What is built all the same is pure Python, and uses what is locked already.
 """
 
 import re
@@ -23,17 +24,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
-LOCKS = ("run.txt", "test.txt", "stubs.txt", "bench.txt")
+LOCKS = ("run.txt", "flash.txt", "test.txt", "stubs.txt", "bench.txt")
 HEADER = "# Written by `python3 tools/lock.py` from pyproject.toml. {}\n"
 PURPOSE = {
     "run.txt": "What trottoir and the simulated street need, and what compiles the counting core.",
-    "test.txt": "What the tests need on top of run.txt.",
+    "flash.txt": "What puts firmware onto boards, on top of run.txt.",
+    "test.txt": "What the tests need on top of run.txt and flash.txt.",
     "stubs.txt": "MicroPython's types, for a folder of their own.",
     "bench.txt": "Whom the counting core is measured against, on top of run.txt.",
 }
 STUBS = "micropython-esp32-stubs"
 RUN_EXTRAS = ("demo", "core")
 BUMBLE = "bumble asks for it, but needs it only for its apps and for adapters"
+BUILT = ("esptool",)  # has no ready-made file: tools/go.py builds it, by the setuptools that run.txt locks
 LEFT_OUT = {  # but where the project itself names it
     "libusb-package": BUMBLE,
     "libusb1": BUMBLE,
@@ -60,7 +63,8 @@ def wanted() -> dict[str, set[str]]:
     run = {name_of(row) for row in project["dependencies"]}.union(*(extras[extra] for extra in RUN_EXTRAS))
     return {
         "run.txt": run,
-        "test.txt": extras["test"] - run - {STUBS},
+        "flash.txt": extras["flash"] - run,
+        "test.txt": extras["test"] - run - extras["flash"] - {STUBS},
         "stubs.txt": {STUBS},
         "bench.txt": extras["bench"] - run,
     }
@@ -97,7 +101,14 @@ def compile_rows(uv: str, source: str, extras: tuple[str, ...] = (), same_as: st
         constraints.write_text(same_as, encoding="utf-8")
         overrides.write_text("".join(left_out), encoding="utf-8")
         command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
-        command += ["--only-binary", ":all:", "--no-emit-index-url", "--no-header", "--no-annotate"]
+        command += [
+            "--only-binary",
+            ":all:",
+            *(word for name in BUILT for word in ("--no-binary", name)),
+            "--no-emit-index-url",
+            "--no-header",
+            "--no-annotate",
+        ]
         command += ["--constraint", str(constraints), "--override", str(overrides)]
         command += [f"--extra={extra}" for extra in extras]
         done = subprocess.run([*command, source], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -134,13 +145,15 @@ def write_locks() -> None:
     if uv is None:
         sys.exit("tools/lock.py needs uv: pip install uv")
     run = compile_rows(uv, "pyproject.toml", RUN_EXTRAS)
-    tests = compile_more(uv, "test", run)
+    flash = compile_more(uv, "flash", run)
+    tests = compile_more(uv, "test", flash)
     stubs = compile_stubs(uv, tests)
     bench = compile_more(uv, "bench", tests)
     stub_names = {name_of(row) for row in stubs}
     locked = {
         "run.txt": run,
-        "test.txt": [row for row in tests if row not in run and name_of(row) not in stub_names],
+        "flash.txt": [row for row in flash if row not in run],
+        "test.txt": [row for row in tests if row not in run and row not in flash and name_of(row) not in stub_names],
         "stubs.txt": stubs,
         "bench.txt": [row for row in bench if row not in run],
     }

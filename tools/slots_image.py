@@ -1,9 +1,9 @@
 """What is on the flash of a node: firmware of a kit as bytecode, in a slot, and what chooses the slot.
 
-    boot.py, slots.mpy    the root: they choose, and no update replaces them
-    slots.json            which slot
-    node.json             settings, where there are any
-    a/ or b/              main.py and all that it imports, with `manifest`
+boot.py, slots.mpy    the root: they choose, and no update replaces them
+slots.json            which slot
+node.json             settings, where there are any
+a/ or b/              main.py and all that it imports, with `manifest`
 """
 
 from __future__ import annotations

@@ -150,9 +150,7 @@ class _Bluez:
             raise self._blame(answer.error_name)
 
     async def _call(self, path: str, interface: str, member: str, signature: str = "", body: list[Any] | None = None) -> Message:
-        question = Message(
-            SERVICE, path, interface, member, flags=MessageFlag.NO_AUTOSTART, signature=signature, body=body or []
-        )
+        question = Message(SERVICE, path, interface, member, flags=MessageFlag.NO_AUTOSTART, signature=signature, body=body or [])
         try:
             async with asyncio.timeout(self._patience_s):
                 return await self._bus.call(question)

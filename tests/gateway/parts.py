@@ -6,7 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import streetwire
-from gateway.model import Accept, Advertised, Effect, Fetch, Gap, GiveTime, Loss, Note, Received, Reply, Salvage, Series, node_name
+from gateway.model import (
+    Accept,
+    Advertised,
+    Effect,
+    Fetch,
+    Gap,
+    GiveTime,
+    Loss,
+    Note,
+    Received,
+    Reply,
+    Salvage,
+    Series,
+    Told,
+    node_name,
+)
 from gateway.session import Rules, Session
 from gateway.store import Store
 
@@ -143,7 +158,7 @@ class Desk:
         return self.commit(self.session.hear_advert(told))
 
     def commit(self, effects: list[Effect]) -> list[Effect]:
-        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Note))]
+        kept = [effect for effect in effects if not isinstance(effect, (Reply, GiveTime, Fetch, Told, Note))]
         if kept:
             self.store.commit(kept, int(self.now_s))
         return effects

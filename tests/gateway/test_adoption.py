@@ -476,9 +476,7 @@ def test_a_quarter_of_an_hour_is_taken_over_as_one(server):
     }  # fmt: skip
     new = Generation(server)
     new.adopt()
-    assert new.desk.store.count_bin(SERIES, T0 + 900) == CountBin(
-        SERIES, T0 + 900, 20, 10, 900, 256, 3, T0, INCARNATION, 30, 900
-    )
+    assert new.desk.store.count_bin(SERIES, T0 + 900) == CountBin(SERIES, T0 + 900, 20, 10, 900, 256, 3, T0, INCARNATION, 30, 900)
     new.hear(hello(uptime_s=1800, next_seq=31), *records(16, 30, previous=0))
     new.send()
     assert server.of("passages")[tags, T0 + 900]["count_ab"] == 20

@@ -155,7 +155,23 @@ def test_where_a_node_was_at_a_moment(node, moment, site):
         (MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01T00:00:00", "a whole minute with its offset"),
         (MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01", "placements.0.valid_from"),
         (MOVED + "site = 'bahnhof'\nvalid_from = '2026-05-01T00:00:00Z'", "placements.0.valid_from"),
-        (MOVED + "site = 'bahnhof'", "placements.0.valid_from: missing"),
+        (MOVED + "site = 'bahnhof'", "placements.0: expected valid_from, valid_until or both"),
+        (
+            MOVED + "site = 'bahnhof'\nvalid_from = 2026-05-01T00:00:00Z\nvalid_until = 2026-05-01T00:00:00Z",
+            "placements.0: expected a valid_until that is later than valid_from",
+        ),
+        (MOVED + "site = 'bahnhof'\nvalid_until = 2026-05-01T00:00:30Z", "a whole minute with its offset"),
+        (MOVED + "valid_until = 2026-05-01T00:00:00Z", "placements.0.site: missing"),
+        (
+            "[sites.a]\n[nodes.tr-a3f1c2]\nvalid_until = 2026-05-01T00:00:00Z\n"
+            "placements = [{site = 'a', valid_from = 2026-05-01T00:00:00Z}]",
+            "nodes.tr-a3f1c2: expected valid_from and valid_until beside site, or in each of the placements",
+        ),
+        (
+            NODE + "site = 'bahnhof'\nvalid_from = 2026-05-01T01:00:00Z\nvalid_until = 2026-05-01T00:00:00Z",
+            "nodes.tr-a3f1c2: expected a valid_until that is later than valid_from",
+        ),
+        (NODE + "site = 'bahnhof'\nname = '" + "x" * 61 + "'", "nodes.tr-a3f1c2.name"),
         ("gateway = 3", "gateway: found 3"),
         ("[[sites]]\nx = 1", "sites"),
         ("[gateway\n", "found '[gateway' in line 1, expected TOML"),

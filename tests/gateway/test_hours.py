@@ -233,9 +233,7 @@ def test_climate_and_facts_are_compared_too():
     server.points["losses", place, T0] = {"people": 4, "bound": 4, "rev": 0}
     for measurement, is_whole in (("climate", True), ("losses", False)):
         before = books.tally(store, measurement, *SPAN)
-        audited, differing = books.settle(
-            store, measurement, SPAN, before, server.tally(measurement, FIELDS[measurement], *SPAN)
-        )
+        audited, differing = books.settle(store, measurement, SPAN, before, server.tally(measurement, FIELDS[measurement], *SPAN))
         assert (audited, bool(differing)) == (1, not is_whole)
         _, holes = books.mend(store, measurement, differing, SPAN, before, server.read(measurement, *SPAN), QUEUED)
         assert sum(hole.points for hole in holes) == (not is_whole)

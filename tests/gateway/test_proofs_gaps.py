@@ -111,6 +111,7 @@ def test_the_very_first_record_of_a_node_leaves_no_gap_whatever_its_time(desk):
 
 # -- a node whose log was wiped
 
+
 def test_a_wiped_node_leaves_a_gap_and_the_last_minute_of_its_old_log(desk):
     desk.hear(minute(40, T0, 3, previous=0), T0 + 61)
     desk.hear(live(1, 90, 8, 1, covered_s=30), T0 + 90)

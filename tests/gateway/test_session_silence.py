@@ -158,9 +158,11 @@ def test_a_silence_never_ends_later_than_it_was_resolved(desk):
     assert gaps(effects)[0] == ("silent", 60, 1000, 0)
 
 
-def test_a_gap_that_begins_where_the_node_had_no_site_is_said_at_the_site_of_its_end(desk):
+def test_nothing_is_missing_of_a_time_at_which_the_node_stood_nowhere(desk):
     desk.hear(minute(1, T0, 3), T0 + 61)
-    desk.rules = rules(site_of=lambda _name, at_s: "jahnplatz" if at_s >= T0 + 600 else None)
+    moved = rules(site_of=lambda _name, at_s: "jahnplatz" if at_s >= T0 + 600 else None)
+    desk.rules = replace(moved, next_change=lambda _name, at_s: T0 + 600 if at_s < T0 + 600 else None)
     desk.restart()
     effects = desk.hear(minute(256, T0 + 1800, previous=1, boot=2), T0 + 1861)
     assert [(gap.site, gap.reason) for gap in of_kind(effects, Gap)] == [("jahnplatz", "dark")]
+    assert gaps(effects) == [("dark", 600, 1800, RATE * 1200 // 60)]

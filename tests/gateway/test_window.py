@@ -182,9 +182,7 @@ def test_corrections_are_the_exact_hull_where_nothing_cancels_out(
         for age, ab in adds:
             each.add(0, T0 - 10 * age, ab, 0)
         each.advance(T0 + 10 * more)
-    expected = [
-        (0, window_s, min(ends), max(ends)) for window_s in windows_s if (ends := oracle.differing(0, window_s))
-    ]
+    expected = [(0, window_s, min(ends), max(ends)) for window_s in windows_s if (ends := oracle.differing(0, window_s))]
     assert counter.corrections() == expected
 
 

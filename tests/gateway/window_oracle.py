@@ -68,10 +68,7 @@ class Oracle:
         for i, panes in self.changed.items():
             for window_s in self.windows_s:
                 reached = [
-                    end
-                    for pane in panes
-                    for end in range(pane + 1, pane + window_s // self.pane_s + 1)
-                    if end <= self.open_pane
+                    end for pane in panes for end in range(pane + 1, pane + window_s // self.pane_s + 1) if end <= self.open_pane
                 ]
                 answer[i, window_s] = min(reached) * self.pane_s, max(reached) * self.pane_s
         return answer

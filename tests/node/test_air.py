@@ -33,6 +33,7 @@ async def rest(ms):
 
 def run(climate):
     """Until the part has no answer left."""
+
     async def sleep_ms(ms):
         if not climate._part.answers:
             raise Over

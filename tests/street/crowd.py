@@ -19,8 +19,14 @@ def one_of_each(y_mm=1_000, step_mm=500):
 def crowd(rng, duration_ms, per_hour):
     """As many as that rate brings, anywhere on a pavement of 3 m, each at a speed of his own."""
     return [
-        walk(round(750 + 2_700 * rng.random()), 1 if rng.random() < 0.5 else -1, KINDS[int(5 * rng.random())], person,
-             round((duration_ms - 20_000) * rng.random()), 800 + 1_000 * rng.random())
+        walk(
+            round(750 + 2_700 * rng.random()),
+            1 if rng.random() < 0.5 else -1,
+            KINDS[int(5 * rng.random())],
+            person,
+            round((duration_ms - 20_000) * rng.random()),
+            800 + 1_000 * rng.random(),
+        )
         for person in range(round(per_hour * duration_ms / 3_600_000))
     ]
 

@@ -40,12 +40,15 @@ def test_at_either_edge_the_other_steps_aside_alone(edge, inwards):
     assert [walker.at(5000)[1] for walker in met] == [edge, edge + inwards * ROOM_MM]
 
 
-@pytest.mark.parametrize("other", [
-    pytest.param(walk(1, 7000, -7000, 2600), id="with room enough"),
-    pytest.param(walk(1, 7000, -7000, 2000, kind="dog"), id="a dog"),
-    pytest.param(walk(1, 7000, -7000, 2000, group=0), id="company"),
-    pytest.param(walk(1, 7000, -7000, 2000, start_ms=11_000), id="later"),
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(walk(1, 7000, -7000, 2600), id="with room enough"),
+        pytest.param(walk(1, 7000, -7000, 2000, kind="dog"), id="a dog"),
+        pytest.param(walk(1, 7000, -7000, 2000, group=0), id="company"),
+        pytest.param(walk(1, 7000, -7000, 2000, start_ms=11_000), id="later"),
+    ],
+)
 def test_nobody_evades(other):
     walkers = [walk(0, -7000, 7000, 2000), other]
     assert evaded(walkers, LOW, HIGH) == walkers
@@ -62,8 +65,11 @@ def test_on_a_busy_street_bodies_keep_apart_and_the_truth_stays_what_it_is(monke
     def collisions(walkers):
         found = 0
         for t_ms in range(0, 3_600_000, 200):
-            places = [(walker.group, walker.at(t_ms)) for walker in walkers
-                      if walker.points[0][0] <= t_ms <= walker.points[-1][0] and walker.kind != "dog"]
+            places = [
+                (walker.group, walker.at(t_ms))
+                for walker in walkers
+                if walker.points[0][0] <= t_ms <= walker.points[-1][0] and walker.kind != "dog"
+            ]
             for (group_a, a), (group_b, b) in combinations(places, 2):
                 found += group_a != group_b and abs(a[0] - b[0]) < 200 and abs(a[1] - b[1]) < 300
         return found

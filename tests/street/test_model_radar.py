@@ -124,9 +124,11 @@ def test_speed_is_radial_and_changes_sign_at_the_line():
 def test_two_close_people_read_as_one_and_two_apart_as_two():
     def most_targets_at_the_line(gap_mm):
         together = [walk(1000, 1500), walk(1000, 1500 + gap_mm, person=1)]
-        near = [decode(frame) for seed in range(20) for t_ms, frame in frames(Random(seed), together, 12_000, 0)
-                if 5_800 < t_ms < 6_800]
+        near = [
+            decode(frame) for seed in range(20) for t_ms, frame in frames(Random(seed), together, 12_000, 0) if 5_800 < t_ms < 6_800
+        ]
         return sum(len(targets) for targets in near) / len(near)
+
     assert most_targets_at_the_line(200) < 1.15
     assert most_targets_at_the_line(1300) > 1.5
 
@@ -135,8 +137,7 @@ def test_four_abreast_are_three_and_slots_close_up_when_one_leaves():
     crowd = [walk(1000 + 700 * i, 900 + 700 * i, person=i) for i in range(4)]
     seen = [decode(frame) for seed in range(10) for _, frame in frames(Random(seed), crowd, 20_000, 0)]
     assert max(map(len, seen)) == 3
-    jumps = sum(len(after) < len(before) and abs(after[0][0] - before[0][0]) > 500
-                for before, after in pairwise(seen))
+    jumps = sum(len(after) < len(before) and abs(after[0][0] - before[0][0]) > 500 for before, after in pairwise(seen))
     assert jumps > 0  # slot 1 now holds somebody else
 
 
@@ -171,9 +172,16 @@ def test_whoever_sways_is_as_still_as_whoever_stands():
 def test_a_pram_gives_an_echo_before_its_pusher():
     def furthest(kind):
         crossing = walk(0, 2500, kind=kind)
-        seen = [x for seed in range(20) for t_ms, frame in frames(Random(seed), [crossing], 12_000, 0)
-                if 4_000 < t_ms < 7_000 for x, *_ in decode(frame)[:2] if (place := crossing.at(t_ms)) and x > place[0] + 400]
+        seen = [
+            x
+            for seed in range(20)
+            for t_ms, frame in frames(Random(seed), [crossing], 12_000, 0)
+            if 4_000 < t_ms < 7_000
+            for x, *_ in decode(frame)[:2]
+            if (place := crossing.at(t_ms)) and x > place[0] + 400
+        ]
         return len(seen)
+
     assert furthest("pram") > 3 * furthest("adult") + 50
 
 

@@ -114,8 +114,11 @@ def test_what_is_above_hides_what_is_below(monkeypatch):
 
 def test_noise_is_less_near_by(monkeypatch):
     everybody_is(monkeypatch, Part(0, 0, 1_500, 1_500, 0, 1_900))
-    under = [mm for t_ms, _, mm, status in seen([under_it(speed_mm_s=50)], duration_ms=200_000)
-             if not status and 130_000 < t_ms < 150_000]
+    under = [
+        mm
+        for t_ms, _, mm, status in seen([under_it(speed_mm_s=50)], duration_ms=200_000)
+        if not status and 130_000 < t_ms < 150_000
+    ]
     assert 6 < stdev(under) < 9
 
 
@@ -125,8 +128,10 @@ def test_a_failed_sample_may_say_anything():
 
 
 def test_a_child_a_dog_and_nobody_beside_the_door():
-    child, dog = (min(mm for seed in range(10) for *_, mm, _ in valid(seen([under_it(kind=kind, person=seed)], seed=seed)))
-                  for kind in ("child", "dog"))
+    child, dog = (
+        min(mm for seed in range(10) for *_, mm, _ in valid(seen([under_it(kind=kind, person=seed)], seed=seed)))
+        for kind in ("child", "dog")
+    )
     assert 950 < child < 1_650
     assert 1_750 < dog < 2_300
     beside = seen([walk(2_900)])
@@ -137,6 +142,7 @@ def test_two_in_line_leave_the_floor_between_them_only_when_far_enough_apart():
     def clear_samples(gap_ms):
         line = [under_it(), under_it(person=1, t_ms=gap_ms)]
         return sum(mm > 2_300 for t_ms, _, mm, status in seen(line) if not status and 5_384 < t_ms < 5_384 + gap_ms)
+
     assert clear_samples(400) == 0
     assert clear_samples(1_500) > 5
 
@@ -145,6 +151,7 @@ def test_strong_sun_blinds_it_at_the_floor():
     def share_valid(sun):
         found = seen([], TofSetup(sun=sun), duration_ms=60_000)
         return len(valid(found)) / len(found)
+
     assert share_valid(0.0) > 0.98
     assert share_valid(1.0) < 0.02
 
@@ -154,6 +161,7 @@ def test_dark_hair_and_dark_clothes_fail_more_often_in_the_sun():
         found = [sample for person in range(40) for sample in seen([under_it(person=person)], TofSetup(sun=sun), seed=person)]
         under = [sample for sample in found if 5_250 < sample[0] < 5_550]
         return sum(sample[3] != 0 for sample in under) / len(under)
+
     assert failed(0.0) < 0.08
     assert failed(0.6) > failed(0.0) + 0.1
 
@@ -169,8 +177,10 @@ def test_a_door_leaf_is_near_for_seconds():
 
 def test_the_samples_are_the_same_on_every_platform():
     """No cosine, no hash order: this sum changes only when the model is changed on purpose."""
+
     def digest(seed):
         found = seen(one_of_each(2_000, 50), TofSetup.drawn(Random(seed)), seed, 30_000)
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
     assert digest(5) == "b4de541e76862b29"
     assert digest(6) != digest(5)

@@ -20,21 +20,26 @@ def truth(*t_x, kind="adult"):
     return [(crossing.t_ms, crossing.direction) for crossing in crossings([walker])]
 
 
-@pytest.mark.parametrize(("path", "expected"), [
-    pytest.param([(0, -7000), (10_000, 7000)], [(5000, "ab")], id="transit"),
-    pytest.param([(0, 7000), (10_000, -7000)], [(5000, "ba")], id="transit back"),
-    pytest.param([(0, -7000), (5000, 400), (6000, 400), (11_000, -7000)], [], id="turns inside the band"),
-    pytest.param([(0, -7000), (5000, 500), (10_000, -7000)], [], id="touches the far edge"),
-    pytest.param([(0, -7000), (7501, 501), (15_009, -7000)], [(7000, "ab"), (8002, "ba")], id="turns beyond it"),
-    pytest.param([(0, -7000), (5000, -600), (10_000, -7000)], [], id="turns before it"),
-    pytest.param([(0, -7000), (7200, 200), (67_200, 200), (74_000, 7000)], [(7000, "ab")], id="loiters past the line"),
-    pytest.param([(0, -7000), (6900, -100), (66_900, -100), (74_000, 7000)], [(67_000, "ab")],
-                 id="loiters before the line"),
-    pytest.param([(0, -7000), (7200, 200), (7600, -200), (14_800, 7000)], [(7800, "ab")],
-                 id="to and fro in the band: its last passage of x = 0"),
-    pytest.param([(0, -100), (1000, 7000)], [], id="began inside the band"),
-    pytest.param([(0, -7000), (1000, 0), (2000, 0), (3000, 7000)], [(1000, "ab")], id="stands on the line"),
-])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param([(0, -7000), (10_000, 7000)], [(5000, "ab")], id="transit"),
+        pytest.param([(0, 7000), (10_000, -7000)], [(5000, "ba")], id="transit back"),
+        pytest.param([(0, -7000), (5000, 400), (6000, 400), (11_000, -7000)], [], id="turns inside the band"),
+        pytest.param([(0, -7000), (5000, 500), (10_000, -7000)], [], id="touches the far edge"),
+        pytest.param([(0, -7000), (7501, 501), (15_009, -7000)], [(7000, "ab"), (8002, "ba")], id="turns beyond it"),
+        pytest.param([(0, -7000), (5000, -600), (10_000, -7000)], [], id="turns before it"),
+        pytest.param([(0, -7000), (7200, 200), (67_200, 200), (74_000, 7000)], [(7000, "ab")], id="loiters past the line"),
+        pytest.param([(0, -7000), (6900, -100), (66_900, -100), (74_000, 7000)], [(67_000, "ab")], id="loiters before the line"),
+        pytest.param(
+            [(0, -7000), (7200, 200), (7600, -200), (14_800, 7000)],
+            [(7800, "ab")],
+            id="to and fro in the band: its last passage of x = 0",
+        ),
+        pytest.param([(0, -100), (1000, 7000)], [], id="began inside the band"),
+        pytest.param([(0, -7000), (1000, 0), (2000, 0), (3000, 7000)], [(1000, "ab")], id="stands on the line"),
+    ],
+)
 def test_truth_rule(path, expected):
     assert truth(*path) == expected
 
@@ -47,7 +52,12 @@ def test_who_counts(kind, counts):
 def test_a_pram_rolls_ahead_and_swings_round_only_when_its_pusher_turns():
     walk_and_turn = ((0, -7000, 1500), (5000, 900, 1500), (6000, 950, 1600), (7000, 900, 1500), (12_000, -7000, 1500))
     assert pram_path(walk_and_turn) == (
-        (0, -6300, 1500), (5000, 1600, 1500), (6000, 1650, 1600), (7000, 200, 1500), (12_000, -7700, 1500))
+        (0, -6300, 1500),
+        (5000, 1600, 1500),
+        (6000, 1650, 1600),
+        (7000, 200, 1500),
+        (12_000, -7700, 1500),
+    )
 
 
 def test_position_is_straight_between_points_and_none_outside():
@@ -126,6 +136,7 @@ def test_paths_are_sound(seed, start_s, width_m):
 def test_a_seed_is_a_street():
     def day(seed):
         return walk_day(Random(seed), FLAT, 0, 7200, PAVEMENT)
+
     assert day(1) == day(1)
     assert day(1) != day(2)
 

@@ -86,6 +86,7 @@ def test_the_pace_is_everybodys_and_the_slowest_of_a_kind_sets_it():
         for walker in street(4, rate=400, turners=0.0, loiterers=0.0, **mix):
             of_kind[walker.kind].append(14_000_000 / (walker.points[-1][0] - walker.points[0][0]))
         return {kind: sum(found) / len(found) for kind, found in of_kind.items()}
+
     usual, slow = speeds(bikes=0.2), speeds(bikes=0.2, pace=0.5)
     assert usual["child"] < usual["adult"] < 1500 < 3000 < usual["bike"]
     for kind, speed in usual.items():

@@ -74,6 +74,7 @@ def test_in_rain_a_sensor_sees_what_is_not_there(tmp_path, sensor):
             data = (folder / "ld2450.bin").read_bytes()
             return data.count(b"\xaa\xff\x03\x00") - data.count(EMPTY_FRAME)
         return sum(near_readings((folder / f"{name}.bin").read_bytes()) for name in ("tfluna_a", "tfluna_b"))
+
     assert seen(wet) > 2 * seen(dry) + 10
 
 

@@ -26,6 +26,7 @@ def test_ground_and_pace_differ_by_seed_and_stay_within_bounds():
     def mean_walk_ms(play):
         found = [walker.points[-1][0] - walker.points[0][0] for walker in play.walkers if walker.kind == "adult"]
         return sum(found) / len(found)
+
     slowest, fastest = max(map(mean_walk_ms, plays)), min(map(mean_walk_ms, plays))
     assert 1.05 < slowest / fastest < 1.6 * PACE[1] / PACE[0]
 
@@ -34,6 +35,7 @@ def test_scenes_begin_at_any_hour_between_the_commuters_so_either_direction_may_
     def share_ab(play):
         directions = [crossing.direction for crossing in play.truth]
         return directions.count("ab") / len(directions)
+
     shares = [share_ab(SCENES["packed"].play(str(seed), 600)) for seed in range(8)]
     assert min(shares) < 0.45
     assert max(shares) > 0.55

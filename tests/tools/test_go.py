@@ -424,7 +424,7 @@ def lock_rows(lock: str) -> list[str]:
 
 
 def test_the_locks_that_every_start_and_the_tests_need_share_no_package_and_leave_pandas_out():
-    named = [{locks.name_of(row) for row in lock_rows(lock)} for lock in ("run.txt", "test.txt", "stubs.txt")]
+    named = [{locks.name_of(row) for row in lock_rows(lock)} for lock in ("run.txt", "flash.txt", "test.txt", "stubs.txt")]
     assert sum(len(part) for part in named) == len(set().union(*named))
     assert not set().union(*named) & set(locks.LEFT_OUT)
     assert "numpy" not in named[0]
@@ -444,7 +444,10 @@ def test_what_the_benches_need_is_apart_and_where_the_tests_need_it_too_the_same
         (["demo"], ("run.txt",)),
         ([], ("run.txt",)),
         (["bench", "store"], ("run.txt",)),
-        (["test", "-k", "bench core"], ("run.txt", "test.txt", "stubs.txt")),
+        (["test", "-k", "bench core"], ("run.txt", "flash.txt", "test.txt", "stubs.txt")),
+        (["--config", "x.toml", "node", "flash", "--all"], ("run.txt", "flash.txt")),
+        (["node", "label", "--last", "3"], ("run.txt", "flash.txt")),
+        (["node", "flash", "--help"], ("run.txt",)),
         (["bench", "core"], ("run.txt", "bench.txt")),
         (["--lang", "de", "bench", "batch", "--json"], ("run.txt", "bench.txt")),
         (["bench", "core", "--help"], ("run.txt",)),

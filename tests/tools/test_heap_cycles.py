@@ -35,9 +35,7 @@ def test_growth_is_found_but_not_what_settles_at_the_start():
     assert faults(looks()) == []
     assert faults(looks(allocated=[90_000, 95_000, *[100_000] * 18])) == []
     assert faults(looks(allocated=[100_000] * 19 + [100_000 + GROWTH_B])) == []
-    assert faults(looks(allocated=[100_000] * 19 + [100_001 + GROWTH_B])) == [
-        f"in use grew from 100000 to {100_001 + GROWTH_B} B"
-    ]
+    assert faults(looks(allocated=[100_000] * 19 + [100_001 + GROWTH_B])) == [f"in use grew from 100000 to {100_001 + GROWTH_B} B"]
 
 
 def test_a_heap_in_pieces_is_found_also_if_it_mends():

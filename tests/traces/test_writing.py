@@ -53,6 +53,7 @@ def test_the_first_frame_is_incomplete_and_few_others_are_damaged():
 def test_a_seed_is_a_stream():
     def stream(seed):
         return list(writing.torn(Random(seed), writing.damaged(Random(seed), FRAMES)))
+
     assert stream(1) == stream(1) != stream(2)
 
 

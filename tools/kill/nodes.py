@@ -121,9 +121,7 @@ class LoadNode:
         if time.monotonic() >= self._live_at_s:
             self._live_at_s = time.monotonic() + LIVE_S
             self._link.send(
-                streetwire.Live(
-                    self.number, self._log.incarnation, self._log.boot, now_ms // 1000, self._total_ab, self._total_ba
-                )
+                streetwire.Live(self.number, self._log.incarnation, self._log.boot, now_ms // 1000, self._total_ab, self._total_ba)
             )
 
     def _hear(self, message: streetwire.Message, now_ms: int) -> None:

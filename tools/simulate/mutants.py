@@ -127,7 +127,7 @@ def _only_losses(keep: Callable[[Loss], Loss | None]) -> Callable[..., Any]:
 def _an_hour_a_boot(real: Any, stream: Stream, before: Any, record: Any, place: Place, *more: Any) -> Any:
     found = real(stream, before, record, place, *more)
     if stream.last_boot not in (-1, record.boot):
-        found.append(Loss(place.site, stream.node, "power_cut", place.bin_start, -1, place.people_in(3600)))
+        found.append(Loss(place.site or "", stream.node, "power_cut", place.bin_start, -1, place.people_in(3600)))
     return found
 
 

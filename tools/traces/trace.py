@@ -102,9 +102,7 @@ def open_trace(folder: Path, sensor: str) -> Trace:
     """TraceError with every mistake in what this sensor needs."""
     mistakes = Mistakes()
     about = _About(folder, mistakes)
-    trace = Trace(
-        folder, sensor, about.mm("duration_s"), about.mm("near_m", NEAR_M), about.mm("pavement_m"), about.own(sensor)
-    )
+    trace = Trace(folder, sensor, about.mm("duration_s"), about.mm("near_m", NEAR_M), about.mm("pavement_m"), about.own(sensor))
     for _ in _merged(folder, sensor, mistakes):
         pass
     mistakes.end()

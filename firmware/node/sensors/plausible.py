@@ -35,9 +35,7 @@ class Plausible:
 
     def _is_possible(self, reading):
         temperature, humidity = reading
-        return self._low_centi <= temperature <= self._high_centi and (
-            humidity is None or 0 <= humidity <= _MOST_HUMIDITY_CENTI
-        )
+        return self._low_centi <= temperature <= self._high_centi and (humidity is None or 0 <= humidity <= _MOST_HUMIDITY_CENTI)
 
 
 def _is_far(reading, other):

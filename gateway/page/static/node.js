@@ -3,7 +3,7 @@
 import * as format from "./format.js";
 import { field, put, show } from "./dom.js";
 import { healthWord, nameOf } from "./overview.js";
-import { say } from "./words.js";
+import { say, sayCount } from "./words.js";
 
 const OLD_S = 180; // a last full minute that ended longer ago than this is told with its age
 const MINUTE_S = 60;
@@ -16,6 +16,7 @@ export function showNode(node, now_s) {
   document.getElementById("node").dataset.node = node.node;
   put("site", nameOf(node));
   put("node", node.node);
+  put("node-name", node.name);
   const directions = directionsOf(node);
   put("ab-label", directions.ab);
   put("ba-label", directions.ba);
@@ -23,6 +24,7 @@ export function showNode(node, now_s) {
   showClimate(node.climate, now_s);
   showHealth(node.health, now_s);
   showDevice(node.health);
+  showFindings(node, now_s);
 }
 
 function showCounts({ minute, open, quarter, today }, now_s) {
@@ -73,6 +75,22 @@ function heardWords({ state, heard_s, silent_since_s }, now_s) {
   const when = (time_s) => ({ time: format.moment(time_s, now_s), ago: format.ago(time_s, now_s) });
   if (state === "silent" && silent_since_s) return say("silent-since", when(silent_since_s));
   return heard_s ? say("heard", when(heard_s)) : say("heard-never");
+}
+
+/** What a technician found out last, in one line. */
+function showFindings({ test, aim }, now_s) {
+  const parts = [];
+  if (test) {
+    const time = format.moment(test.at_s, now_s);
+    const n = test.failed.length;
+    parts.push(n ? sayCount("test-bad", n, format.count(n), { time }) : say("test-good", { time }));
+  }
+  if (aim) {
+    const told = { time: format.moment(aim.at_s, now_s), counted: format.count(aim.counted), walked: format.count(aim.walked ?? 0) };
+    parts.push(aim.walked === null ? say("aim", told) : say("aim-of", told));
+  }
+  put("findings", parts.join(" "));
+  show("findings", parts.length > 0);
 }
 
 function showDevice(health) {

@@ -49,7 +49,7 @@ function update(item, node, is_selected) {
   item.dataset.health = node.health.state;
   item.querySelector("use").setAttribute("href", `#shape-${node.health.state}`);
   put("overview-name", nameOf(node), item);
-  put("overview-health", `${node.node} · ${healthWord(node.health.state)}`, item);
+  put("overview-health", `${node.name || node.node} · ${healthWord(node.health.state)}`, item);
   put("overview-day", dayOf(node.today), item);
 }
 

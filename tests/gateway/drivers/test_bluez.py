@@ -201,5 +201,3 @@ def test_the_pis_own_radio_hangs_on_a_serial_line(tmp_path, device, is_uart):
     (tmp_path / "hci0").symlink_to(tmp_path / "devices" / device)
     assert is_on_uart("hci0", tmp_path) is is_uart
     assert not is_on_uart("hci7", tmp_path)
-
-

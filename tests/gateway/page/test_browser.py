@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import streetwire
-from gateway import words
+from gateway import findings, words
 from gateway.model import Heard
 from gateway.page import server
 from gateway.page.feed import Feed
+from gateway.results import AIMS, TESTS
 from gateway.shown import NodeNow
 from tests.gateway.page.pages import Page
 from tests.gateway.parts import NAME, T0
@@ -226,3 +227,21 @@ def test_a_browser_that_was_offline_shows_the_present_when_it_is_back(page, visi
     page.open_again()
     seen._context.set_offline(False)
     seen.until('document.querySelector(\'[data-field="minute-ab"]\').textContent === "4"', within_s=40)
+
+
+# -- what a technician found out
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("de", "1 Prüfung fehlgeschlagen; trottoir node test sagt, was zu tun ist. Ausgerichtet"), ("en", "1 check failed; trottoir")],
+)
+def test_the_newest_self_test_and_aim_stand_in_one_line(page, visit, tmp_path, language, told):
+    findings.keep(tmp_path, NAME, TESTS, {"time": T0 - 600, "checks": {"counter": {"verdict": "silent", "value": 0}}})
+    findings.keep(tmp_path, NAME, AIMS, {"time": T0, "counted": {"ab": 5, "ba": 4}, "walked": {"ab": 5, "ba": 5}})
+    seen = visit(page.url, language=language, width=360)
+    seen.until("!document.querySelector('[data-field=findings]')?.hidden")
+    line = seen.text("findings")
+    assert told in line
+    assert ("9 gezählt von 10 gegangen" if language == "de" else "9 counted of 10 walked") in line
+    assert seen.complaints == []

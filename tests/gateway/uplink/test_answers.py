@@ -240,8 +240,6 @@ def test_only_loopback_is_local(url, is_local):
     assert InfluxV2(url, "o", "trottoir").is_local is is_local
 
 
-
-
 def test_a_long_reason_in_json_is_told_in_its_words_and_not_as_json(hostile, uplink):
     words = "field type conflict " + "x" * 600
     hostile.say(400, b'{"error": "%b", "message": "%b", "code": "invalid"}' % (words.encode(), words.encode()))
