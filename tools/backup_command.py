@@ -19,7 +19,7 @@ from gateway.ownership import Ownership
 from gateway.rebuild import sync
 from gateway.restored import STORE
 from gateway.words import Say
-from tools import asking
+from tools import asking, own_command
 from tools.backup import contents, putting_back
 from tools.backup.putting_back import Contents, Places
 from tools.backup.sealed import BackupError, Opener, Sealer
@@ -127,7 +127,7 @@ def _end(about: str, found: Contents, places: Places, is_done: bool, code: int =
         "ok": code == EXIT_OK, "restored": is_done, "gateway": found.manifest.gateway, "made_s": found.manifest.made_s,
         "newest_s": found.manifest.newest_s, "state_dir": str(places.state), "files": list(map(str, places.apart)),
     }  # fmt: skip
-    show(data, f"{about}\n{t('restore.done' if is_done else 'restore.nothing')}")
+    show(data, f"{about}\n{t('restore.done', trottoir=own_command.words()) if is_done else t('restore.nothing')}")
     return code
 
 

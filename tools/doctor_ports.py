@@ -11,6 +11,7 @@ from gateway.config import Config
 from gateway.drivers.table import open_driver
 from gateway.errors import DeviceError, PermissionDenied
 from gateway.words import Say
+from tools import own_command
 from tools.finding import BAD, GOOD, NOTE, Finding
 from tools.install import udev
 from tools.install.files import SystemFile, below
@@ -82,7 +83,13 @@ def _rights(machine: Machine) -> Iterator[Finding]:
         yield Finding("rights", GOOD, Say("doctor.udev"))
         return
     # Not mended without asking: what is written to the system is shown first.
-    yield Finding("rights", NOTE, Say("doctor.udev-missing" if rules.is_new() else "doctor.udev-other", {"file": rules.path}))
+    yield Finding(
+        "rights",
+        NOTE,
+        Say(
+            "doctor.udev-missing" if rules.is_new() else "doctor.udev-other", {"file": rules.path, "trottoir": own_command.words()}
+        ),
+    )
 
 
 def _traps(machine: Machine) -> Iterator[Finding]:
@@ -94,7 +101,7 @@ def _traps(machine: Machine) -> Iterator[Finding]:
             about = {"name": name, "boards": ", ".join(board.name for board in grabbed)}
             yield Finding("traps", BAD if is_here else NOTE, Say("doctor.brltty", about))
     if machine.runs("ModemManager") and "ID_MM_DEVICE_IGNORE" not in rules.get(udev.RULES.name, ""):
-        yield Finding("traps", NOTE, Say("doctor.modemmanager"))
+        yield Finding("traps", NOTE, Say("doctor.modemmanager", {"trottoir": own_command.words()}))
 
 
 def grabbed_by_brltty(rules: str, boards: Iterable[UsbBoard] = BOARDS) -> Iterator[UsbBoard]:

@@ -15,7 +15,7 @@ import gateway
 from gateway import config
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_OK, ConfigError, PermissionDenied
 from gateway.words import Say
-from tools import asking
+from tools import asking, own_command
 from tools.install import udev, unit
 from tools.install.files import SystemFile, below, changed
 from tools.rights import has_group
@@ -63,7 +63,7 @@ def run_install(systemd: bool, udev_too: bool, prefix: Path | None, yes: bool, d
 
 def command_path() -> Path:
     """The `trottoir` command that this process is. ConfigError where there is none to be started by its name."""
-    command = Path(sys.prefix, "bin", "trottoir")
+    command = own_command.path()
     if not command.is_file():
         raise ConfigError([Say("install.no-command", {"file": command})])
     return command
@@ -76,7 +76,7 @@ def below_prefix(file: SystemFile, prefix: Path | None) -> SystemFile:
 def _unit() -> SystemFile:
     path = (shared.config or CONFIG).absolute()
     if not path.exists():
-        raise ConfigError([Say("install.no-config", {"file": path})])
+        raise ConfigError([Say("install.no-config", {"file": path, "trottoir": own_command.words()})])
     settings, command = config.load(path), command_path()
     programs = {"trottoir": Path(gateway.__file__ or "").resolve().parent, "python": Path(sys.executable).resolve()}
     found = list(unit.obstacles(settings, path, programs, has_group, unit.CLOSED))

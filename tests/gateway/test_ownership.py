@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gateway import wishes
+from gateway import findings, wishes
 from gateway.errors import StoreError
 from gateway.ownership import Ownership, hand_over
 from gateway.radio.keys import KeyStore
@@ -39,8 +39,9 @@ def test_what_root_makes_in_a_gateways_folder_is_the_gateways(tmp_path):
     os.chown(tmp_path, 61_234, 61_235)
     wishes.ask(tmp_path, wishes.AUDIT)
     KeyStore(tmp_path / "keys").make("tr-00a1b2", "24:DC:C3:00:A1:B2", os.urandom)
+    findings.keep(tmp_path, "tr-00a1b2", "tests", {"time": 1})
     made = [path.stat() for path in tmp_path.rglob("*")]
-    assert [(about.st_uid, about.st_gid) for about in made] == [(61_234, 61_235)] * 4
+    assert [(about.st_uid, about.st_gid) for about in made] == [(61_234, 61_235)] * 6
     assert [key.node for key in KeyStore(tmp_path / "keys").read()[0].values()] == ["tr-00a1b2"]  # and root may read it
 
 
