@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from gateway.model import Told, node_name
+from gateway.ownership import hand_over
 from gateway.results import understand
 
 MOST = 100  # lines of a file
@@ -54,12 +55,14 @@ def keep(state_dir: Path, node: str, kind: str, entry: dict[str, Any]) -> None:
     """One line more; the oldest give way. OSError where the disk does not take it."""
     path = _path(state_dir, node, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
+    hand_over(path.parent)
     lines = [*_lines(path)[1 - MOST :], json.dumps(entry)]
     new = path.with_suffix(".new")
     with new.open("w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
         os.fsync(file.fileno())
+    hand_over(new)
     new.replace(path)
 
 
