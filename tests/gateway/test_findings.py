@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -91,3 +92,11 @@ def test_the_page_is_told_the_newest_of_both():
     assert view._aim({"time": 7, "counted": {"ab": 4, "ba": 5}}) == {"at_s": 7, "counted": 9, "walked": None}
     walked = {"time": 7, "counted": {"ab": 4, "ba": 5}, "walked": {"ab": 5, "ba": 5}}
     assert view._aim(walked) == {"at_s": 7, "counted": 9, "walked": 10}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can make what is another user's")
+def test_what_root_finds_out_belongs_to_the_gateway(tmp_path):
+    os.chown(tmp_path, 12, 34)
+    findings.keep(tmp_path, NAME, TESTS, {"time": 1})
+    for path in (tmp_path / "nodes", tmp_path / "nodes" / f"{NAME}.tests.jsonl"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12, 34)

@@ -86,7 +86,9 @@ function showFindings({ test, aim }, now_s) {
     parts.push(n ? sayCount("test-bad", n, format.count(n), { time }) : say("test-good", { time }));
   }
   if (aim) {
-    const told = { time: format.moment(aim.at_s, now_s), counted: format.count(aim.counted), walked: format.count(aim.walked ?? 0) };
+    const told = {
+      time: format.moment(aim.at_s, now_s), counted: format.count(aim.counted), walked: format.count(aim.walked ?? 0),
+    };
     parts.push(aim.walked === null ? say("aim", told) : say("aim-of", told));
   }
   put("findings", parts.join(" "));

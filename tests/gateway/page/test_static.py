@@ -32,15 +32,24 @@ def read(path):
     return path.read_text(encoding="utf-8")
 
 
+CHOSEN = re.compile(r'say\([^"()]*\? "([a-z0-9-]+)" : "([a-z0-9-]+)"')  # one text or the other
+
+
+def markup_of_all():
+    """Of both pages: the live one, and the one that aiming shows."""
+    return read(STATIC / "index.html") + read(STATIC / "aim.html")
+
+
 def page_words(language):
     return tomllib.loads(read(GATEWAY / f"words.{language}.toml"))["page"]
 
 
 def used_keys():
-    keys = set(TOKEN.findall(read(STATIC / "index.html"))) - NOT_TEXTS
+    keys = set(TOKEN.findall(markup_of_all())) - NOT_TEXTS
     for module in MODULES:
         text = read(module)
         keys.update(key for pair in SAID.findall(text) for key in pair if key)
+        keys.update(key for chosen in CHOSEN.findall(text) for key in chosen)
         keys.update(f"{key}-{number}" for key in COUNTED.findall(text) for number in ("one", "other"))
     return keys
 
@@ -87,7 +96,7 @@ def test_both_languages_have_the_same_texts_with_the_same_placeholders():
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_text_in_the_markup_has_no_placeholder(language):
     words = page_words(language)
-    assert [key for key in TOKEN.findall(read(STATIC / "index.html")) if key not in NOT_TEXTS and placeholders(words[key])] == []
+    assert [key for key in TOKEN.findall(markup_of_all()) if key not in NOT_TEXTS and placeholders(words[key])] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -119,12 +128,12 @@ def test_every_state_of_a_node_has_words_and_a_shape(markup):
     assert {f"shape-{state}" for state in get_args(State)} <= set(markup.ids)
 
 
-def test_every_module_is_loaded_ahead(markup):
-    assert {f"/static/{module.name}" for module in MODULES} <= set(markup.references)
+def test_every_module_is_loaded_ahead():
+    assert {f"/static/{module.name}" for module in MODULES} <= set(Markup(markup_of_all()).references)
 
 
 def test_every_field_that_is_written_is_in_the_markup():
-    there = set(re.findall(r'data-field="([a-z0-9-]+)"', read(STATIC / "index.html")))
+    there = set(re.findall(r'data-field="([a-z0-9-]+)"', markup_of_all()))
     code = "".join(map(read, MODULES))
     made = set(re.findall(r'(?:part\(|"data-field": )"([a-z-]+)"', code))
     written = set(re.findall(r'\b(?:put|field|show|known)\("([a-z0-9-]+)"', code))
