@@ -1,4 +1,7 @@
-"""One process owns a state folder: the store has one writer. The operating system lets go when the process ends, however."""
+"""One process owns a state folder: the store has one writer. The operating system lets go when the process ends, however.
+
+And one user does, whoever writes there.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,14 @@ class Ownership:
 
     def release(self) -> None:
         self._file.close()
+
+
+def hand_over(path: Path) -> None:
+    """What a command that runs as root has made in a folder belongs to whom the folder belongs to, as what the gateway makes there
+    does: under systemd the gateway is a user of its own, and may not remove or trust what is root's."""
+    if os.name == "posix" and os.geteuid() == 0:
+        above = path.parent.stat()
+        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
 def _lock(descriptor: int) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.ownership import hand_over
+
 AUDIT = "audit"
 RESEND = "resend"  # the dead letters
 KNOWN = (AUDIT, RESEND)
@@ -17,7 +19,9 @@ def ask(folder: Path, wish: str) -> None:
     """`folder` is the gateway's state_dir."""
     place = folder / "wishes"
     place.mkdir(exist_ok=True)
+    hand_over(place)
     (place / wish).touch()
+    hand_over(place / wish)
 
 
 def take(folder: Path) -> list[str]:

@@ -75,6 +75,12 @@ PARTS = {
             lambda: shutil.which("dbus-daemon"),
         ),
         RealPart(
+            "systemd-analyze",
+            "systemd itself reads the gateway's unit, and says how open it is",
+            "sudo apt install systemd",
+            lambda: shutil.which("systemd-analyze"),
+        ),
+        RealPart(
             "pty",
             "node and gateway talk over a serial line",
             "run the tests on Linux or macOS, on Windows inside WSL",

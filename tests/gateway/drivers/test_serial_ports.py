@@ -192,7 +192,7 @@ def test_a_cancellation_is_never_taken_for_a_lost_port(monkeypatch, error):
 
     async def scenario():
         driver = SerialDriver("/dev/stubborn", lambda: 0)
-        monkeypatch.setattr(driver, "_open", Stubborn)
+        monkeypatch.setattr("gateway.drivers.serial.open_port", lambda path: Stubborn())
         reading = asyncio.create_task(driver.run(None))
         await until(lambda: driver.stats.is_open)
         sending = asyncio.create_task(driver.send(ACK))
