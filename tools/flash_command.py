@@ -58,8 +58,9 @@ def flash(
     _check_state_dir(state_dir, settings.keys_dir)
     image = build(kit)
     say(t("flash.begin", kit=kit, version=image.version, micropython=pinned.version, count=len(chosen)))
+    # mpremote prints, and nothing of that is for anybody.
     with tempfile.TemporaryDirectory(prefix="trottoir-flash-") as folder, contextlib.redirect_stdout(io.StringIO()):
-        parts = writing.prepare(image, interpreter, Path(folder))  # mpremote prints: nothing of it is for anybody
+        parts = writing.Prepared(image, interpreter, Path(folder))
         job = Job(image, interpreter, parts, settings.keys_dir, secrets.token_bytes, is_dry, is_tested, is_anew)
         return _work(job, jobs or len(chosen) or 4, chosen, present if is_watched else None, state_dir)
 

@@ -32,11 +32,12 @@ Told = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What every board of a run gets. `keys` is the gateway's folder; `random(n)` gives bytes that nobody can guess."""
+    """What every board of a run gets. `parts()` are made when the first board needs them; `keys` is the gateway's folder;
+    `random(n)` gives bytes that nobody can guess."""
 
     image: NodeImage
     interpreter: Interpreter
-    parts: Parts
+    parts: Callable[[], Parts]
     keys: Path
     random: Callable[[int], bytes]
     is_dry: bool = False
@@ -167,7 +168,7 @@ def _write_everything(port: str, job: Job, outcome: Outcome, told: Told) -> None
         if wait_s:
             told("help", STEPS["look"])
         try:
-            heard = writing.write(port, job.parts, baud, share, job.stop, wait_s)
+            heard = writing.write(port, job.parts(), baud, share, job.stop, wait_s)
         except FlashError as error:
             if error.key not in writing.CONNECTING or wait_s or not job.help_s:
                 raise

@@ -105,8 +105,8 @@ def words_of(row: Row) -> str:
         return t(f"flash.{row.step}")
     if row.outcome.problem is not None:
         return printable(row.outcome.problem.line(shared.language))
-    is_wish = row.outcome.is_dry and row.outcome.did != "nothing"
-    done = t(("flash.would-" if is_wish else "flash.did-") + row.outcome.did)
+    did = row.outcome.did
+    done = t(f"flash.would-{did}") if row.outcome.is_dry and did != "nothing" else t(f"flash.did-{did}")
     tested = f", {t('flash.tested')}" if row.outcome.results else ""
     return printable(f"{row.outcome.node} {done}{tested} ({decimal(row.outcome.seconds, 1)} s)".strip())
 

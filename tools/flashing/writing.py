@@ -87,6 +87,20 @@ def prepare(image: NodeImage, interpreter: Interpreter, folder: Path) -> Parts:
     return Parts(tuple(files), {at: size / sum(sizes.values()) for at, size in sizes.items()})
 
 
+class Prepared:
+    """Parts that are made once, by whoever asks first."""
+
+    def __init__(self, image: NodeImage, interpreter: Interpreter, folder: Path) -> None:
+        self._make = lambda: prepare(image, interpreter, folder)
+        self._lock = threading.Lock()
+        self._made: Parts | None = None
+
+    def __call__(self) -> Parts:
+        with self._lock:
+            self._made = self._made or self._make()
+            return self._made
+
+
 def write(port: str, parts: Parts, baud: int, told: Callable[[float], None], stop: threading.Event, wait_s: float = 0) -> Heard:
     """All parts, each compared with its hash afterwards. `told` gets the share that is done. `wait_s`: the board is being put
     into its bootloader by hand, and that is waited for. The errors of _ERRORS; StoppedError once `stop` is set."""
