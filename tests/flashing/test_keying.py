@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from firmware.node.vault import Vault
 from gateway.radio.keys import KeyStore
+from node.vault import Vault
 from tests.node.ramnvs import PowerCut, RamNvs
 from tools.flashing import keying
 from tools.flashing.errors import FlashError

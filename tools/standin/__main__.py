@@ -22,7 +22,7 @@ from tools.standin.board import FAULTS, Board
 from tools.standin.flash import make
 from tools.standin.running import Wired
 
-_FULL_BYTES = 1_250_000  # what is left is less than a second slot takes
+_FULL_BYTES = 1_000_000  # what is left is less than a second slot takes
 
 
 def content_of(kit: str, image: Path | None, is_full: bool) -> dict[int, bytes]:
