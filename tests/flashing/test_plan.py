@@ -156,6 +156,10 @@ def test_what_is_no_answer(told):
     assert caught.value.key == "flash-answer"
 
 
+def test_a_file_system_with_less_than_nothing_free_is_full():
+    assert read(TOLD.replace("free 4096", "free 17592186007552"), "x").free_bytes == 0
+
+
 @pytest.mark.parametrize("digits", ["zz", "ff", "5b5d", "7b", "-"])
 def test_slots_that_nobody_wrote_are_none(digits):
     assert read(TOLD.replace("7b22736c6f74223a2261227d", digits), "x").slot is None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.model import node_name
 from tools.flashing.errors import FlashError
 from tools.flashing.interpreter import DIGEST_SIZE, Interpreter
-from tools.flashing.layout import APP_AT, BOOTLOADER_AT, TABLE_AT, TABLE_SIZE
+from tools.flashing.layout import APP_AT, BOOTLOADER_AT, FILES, TABLE_AT, TABLE_SIZE
 
 NVS_NAME = "trottoir"
 MAX_FILES = 1000
@@ -159,13 +159,18 @@ def read(told: str, port: str) -> Survey:
             words["app"].replace("-", ""),
             files,
             _slots(words["slots"]),
-            int(words["free"]),
+            _free(int(words["free"])),
             int(nvs["key"], 16) if nvs.get("key", "-") != "-" else None,
             nvs.get("counter", "-") != "-",
             words.get("nvs") != "-",
         )
     except (ValueError, KeyError, IndexError) as error:
         raise FlashError("flash-answer", port=port) from error
+
+
+def _free(told: int) -> int:
+    """LittleFS counts what two folders share twice: of a full file system MicroPython tells less than nothing, as 32 bits."""
+    return told if 0 <= told <= FILES.size else 0
 
 
 def _slots(digits: str) -> dict[str, object] | None:
