@@ -68,9 +68,9 @@ class StreetSelector(selectors.DefaultSelector):
         self.register(clock.fileno(), selectors.EVENT_READ)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._without_clock(super().select(0))
+        ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
-            return ready
+            return self._without_clock(ready)  # none is left where the street has given the time: `timeout` is of the time before
         if self._clock.idle(timeout):
             return []
         return self._without_clock(super().select(None))
