@@ -19,9 +19,8 @@ def ask(folder: Path, wish: str) -> None:
     """`folder` is the gateway's state_dir."""
     place = folder / "wishes"
     place.mkdir(exist_ok=True)
-    hand_over(place)
-    (place / wish).touch()
-    hand_over(place / wish)
+    hand_over(place)  # whose folder it is may remove what is in it, whoever made it
+    (place / wish).touch()  # and from here on it may be gone
 
 
 def take(folder: Path) -> list[str]:
