@@ -70,6 +70,12 @@ def good_payloads() -> list[bytes]:
         streetwire.Challenge(who[0], 0, bytes(range(streetwire.NONCE_SIZE))),
         streetwire.Answer(*who, bytes(range(0, 64, 4)), 4711, bytes(range(200, 208))),
         streetwire.Proof(*who, bytes(streetwire.MAC_SIZE)),
+        streetwire.Update(*who, streetwire.OFFER, 0, 4711, bytes(range(32))),
+        streetwire.Update(*who, streetwire.BLOCK, 3, 192, bytes(streetwire.MAX_BLOCK)),
+        streetwire.UpdateState(*who, streetwire.WANTS, 3, 384),
+        streetwire.UpdateState(*who, streetwire.REFUSED, 0, 0, "älter als das, was läuft"),
+        streetwire.TestResult(*who, [(check, 0, 250 * check) for check in range(len(streetwire.TEST_CHECKS))]),
+        streetwire.Sight(*who, 130, 17, 23, [0, -250, 1999]),
     ]
     return [message.encode() for message in messages]
 

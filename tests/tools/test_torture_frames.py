@@ -92,7 +92,7 @@ def test_the_failing_bytes_are_said_with_the_exit_code(monkeypatch, capsys):
     assert main(["--frames", "20000", "--seed", "5", "--processes", "1"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("seed 5: ")
-    assert bytes.fromhex(said[1]) in good_payloads()
+    assert bytes.fromhex(said[1])[0] & 15 == streetwire.ACK
 
 
 def test_runs_are_added_up():
