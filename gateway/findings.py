@@ -20,7 +20,7 @@ from gateway.results import understand
 
 MOST = 100  # lines of a file
 MOST_BYTES = 100_000
-EVERY_S = 1.0
+EVERY_S = 1.0  # at most so often, whatever a node tells
 
 _log = structlog.get_logger("gateway")
 
@@ -31,16 +31,19 @@ class Findings:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._waiting: dict[tuple[str, str], dict[str, Any]] = {}
+        self._is_told = asyncio.Event()
 
     def put(self, told: Told) -> None:
         kind, found = understand(told.results)
         self._waiting[node_name(told.node), kind] = {"time": told.at_s, "by": "node", **found}
+        self._is_told.set()
 
     async def run(self) -> None:
         while True:
+            await self._is_told.wait()
             await asyncio.sleep(EVERY_S)
-            if self._waiting:
-                await asyncio.to_thread(self.write)
+            self._is_told.clear()
+            await asyncio.to_thread(self.write)
 
     def write(self) -> None:
         waiting, self._waiting = self._waiting, {}

@@ -5,6 +5,7 @@ hardware (MicroPython for ESP32), then the tests. Ends with what was missing and
 counts each test and each other step. Exit code 0 only if nothing failed.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,10 @@ STEPS = {
     "types of gateway and tools": [*TYPES, "--pythonpath", sys.executable, "--project", "pyrightconfig.json"],
     "types of the firmware": [*TYPES, "--pythonpath", str(NO_PYTHON), "--project", "tools/typecheck/node.json"],
 }
-# A process for each core, up to four: each of them starts servers of its own. `-n 0` runs the tests one after the other.
-PYTEST = [sys.executable, "-m", "pytest", "-rfEs", "-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
+# One process more than cores, since many tests wait for a line or a server; up to four: each of them starts servers of its own.
+# `-n 0` runs the tests one after the other.
+PROCESSES = min(4, 1 + (os.cpu_count() or 1))
+PYTEST = [sys.executable, "-m", "pytest", "-rfEs", "-n", str(PROCESSES), "--dist=worksteal"]
 
 
 @dataclass

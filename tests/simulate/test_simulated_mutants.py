@@ -11,7 +11,12 @@ from tools.simulate.mutants import MUTANTS
 WITHIN = 2000
 # What is noticed only after many schedules is looked for where it can show; `trottoir simulate --mutant` looks everywhere.
 FOCUS = {
-    "settle-any-revision": ("server_slow", "quick_reboots"),
+    "settle-any-revision": ("server_slow",),
+    "redirect-is-success": ("server_status",),
+    "drop-on-5xx": ("server_status",),
+    "refused-lines-vanish": ("server_refuses_lines",),
+    "reset-overwrites-its-bin": ("power_cut", "quick_reboots"),
+    "advert-tag-ignored": ("adverts_replayed", "power_cut"),
     "frame-crc-unchecked": ("frame_garbled",),
     "adopted-records-count-again": ("store_deleted", "store_restored"),
     "success-is-any-200": ("server_status",),
