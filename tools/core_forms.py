@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -20,9 +21,10 @@ FORMS = ("pure", "compiled")
 def core(form: str) -> ModuleType:
     """gateway.window in this form, made of the other files of the core in the same form."""
     if form == "compiled":
-        compiled = sys.modules.get("gateway.window")
-        if compiled is not None and compiled.COMPILED and not compile_core.is_stale(compile_core.ROOT):
-            return compiled  # what is compiled may be loaded once in a process
+        if not compile_core.is_stale(compile_core.ROOT):
+            usual = importlib.import_module("gateway.window")
+            if usual.COMPILED:
+                return usual  # what is compiled may be loaded once in a process
         return compiled_from(compile_core.elsewhere())
     return _load(SourceFileLoader, {name: compile_core.ROOT / "gateway" / f"{name}.py" for name in compile_core.MODULES})
 
