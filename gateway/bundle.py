@@ -68,6 +68,13 @@ def open_bundle(path: Path, public_key: bytes) -> dict[str, Firmware]:
         raise BundleError("bundle-broken", file=path, found=error) from error
 
 
+def for_kit(path: Path, found: dict[str, Firmware], kit: str) -> Firmware:
+    """BundleError where the bundle has nothing for this kit."""
+    if kit not in found:
+        raise BundleError("bundle-kit", file=path, found=", ".join(found), expected=kit)
+    return found[kit]
+
+
 def _opened(path: Path, archive: zipfile.ZipFile, public_key: bytes) -> dict[str, Firmware]:
     index = _part(path, archive, "index")
     try:

@@ -39,15 +39,18 @@ _log = structlog.get_logger("gateway")
 
 class Intake:
     """`put` and `opened` are for the drivers, by whose links nodes are answered; `run` for ever, and `take_rest` after it was
-    cancelled. `clock` is the UTC that nodes are told, in milliseconds; `found` takes what they found out by themselves."""
+    cancelled. `clock` is the UTC that nodes are told, in milliseconds; `found` takes what they found out by
+    themselves, and who `overhears` gets every payload before it is booked."""
 
     def __init__(
-        self, drivers: Mapping[str, Driver], booking: Booking, clock: Clock, found: Callable[[Told], None] = lambda _told: None
-    ) -> None:
+        self, drivers: Mapping[str, Driver], booking: Booking, clock: Clock,
+        found: Callable[[Told], None] = lambda _told: None, overhears: Callable[[Received], None] = lambda _received: None,
+    ) -> None:  # fmt: skip
         self._drivers = drivers
         self._booking = booking
         self._clock = clock
         self._found = found
+        self._overhears = overhears
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE)
         self._adverts: dict[int, Advertised] = {}  # the newest of each node; the driver lets none pass but of nodes with a key
         self.may_accept = asyncio.Event()
@@ -56,6 +59,7 @@ class Intake:
         if isinstance(received, Advertised):
             self._adverts[received.node] = received
         else:
+            self._overhears(received)
             await self._queue.put(received)
 
     async def opened(self, link: str, who: tuple[int, int] | None) -> None:

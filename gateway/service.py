@@ -37,6 +37,7 @@ from gateway.radio.keys import KeyStore, NodeKey
 from gateway.session import Rules
 from gateway.store_thread import StoreThread
 from gateway.systemd import Systemd
+from gateway.updates import Updates
 from gateway.uplink.table import open_uplink
 from gateway.view import Now
 from gateway.words import Say
@@ -85,7 +86,8 @@ class Service:
         run_of_machine = machine if steady is not None else 0
         self._booking = Booking(self._store, rules, self._now_s, self._in_store, self._wake, self._renewed, run_of_machine)
         self._findings = Findings(config.gateway.state_dir)
-        self._intake = Intake(self.drivers, self._booking, clock, self._findings.put)
+        self._updates = Updates(config, self.drivers, self._booking.nodes_now, lambda: (steady or clock)() / 1000)
+        self._intake = Intake(self.drivers, self._booking, clock, self._findings.put, self._updates.hear)
         self._publishing = self._open_publishing(jitter) if config.uplink.enabled else None
         self._hosting = Hosting(config, self.now, page_every_s)
         self._minutes = Minutes(
@@ -130,7 +132,7 @@ class Service:
 
     def _start(self) -> list[asyncio.Task[None]]:
         runs = [driver.run(self._intake.put, self._intake.opened) for driver in self.drivers.values()]
-        runs += [self._intake.run(), self._intake.run_adverts(), self._findings.run(), self._minutes.run()]
+        runs += [self._intake.run(), self._intake.run_adverts(), self._findings.run(), self._updates.run(), self._minutes.run()]
         if self._systemd.watchdog_s:
             runs.append(self._tell_that_we_live())
         tasks = [asyncio.create_task(run) for run in runs]

@@ -27,6 +27,7 @@ from gateway.words import Say
 RETRY_S = 3.0
 MAX_TRIES = 20
 PROVING_S = 2400  # three starts of ten minutes, and what lies between
+BACK_S = 90.0  # a tick, a start, a pause for technicians
 
 
 class Stage(Enum):
@@ -187,4 +188,40 @@ class Updater:
     def _fail(self, key: str, **about: object) -> list[Step]:
         self.stage = Stage.FAILED
         self.problem = Say(f"error.{key}", about)
+        return []
+
+
+class RollBack:
+    """Sending one node back to its other slot, in the same manner. `version` is what it runs then."""
+
+    share = 0.0
+
+    def __init__(self) -> None:
+        self.stage = Stage.OFFERING
+        self.problem: Say | None = None
+        self.version = ""
+        self._boot = 0
+        self._until_s = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self.stage in (Stage.DONE, Stage.FAILED)
+
+    def begin(self, hello: streetwire.Hello, now_s: float) -> list[Step]:
+        """The node has said who it is. It is told once: said twice it would come back again."""
+        self._boot, self._until_s = hello.boot, now_s + BACK_S
+        return [Step(streetwire.Command, (streetwire.ROLL_BACK, 0))]
+
+    def on_message(self, message: streetwire.Message, _now_s: float) -> list[Step]:
+        """Anything that the node says."""
+        if isinstance(message, streetwire.UpdateState) and message.state == streetwire.REFUSED:
+            self.stage, self.problem = Stage.FAILED, Say("error.update-refused", {"found": message.text})
+        elif isinstance(message, streetwire.Hello) and message.boot != self._boot:
+            self.stage, self.version = Stage.DONE, message.firmware
+        return []
+
+    def on_time(self, now_s: float) -> list[Step]:
+        """Call it every second or so."""
+        if not self.is_over and now_s >= self._until_s:
+            self.stage, self.problem = Stage.FAILED, Say("error.update-silent")
         return []

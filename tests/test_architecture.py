@@ -42,6 +42,7 @@ RUNNING = {
     "minutes": {"booking", "store_thread"},
     "hosting": set(),
     "findings": set(),
+    "updates": set(),
 }
 NODE_WITHOUT_HARDWARE = ("firmware/node/passage", "firmware/node/log.py", "firmware/node/config.py")
 

@@ -151,21 +151,27 @@ def node_update(
     /,
     *,
     port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    node: Annotated[list[str] | None, Parameter(help=t("help.update-node"))] = None,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
 ) -> int:
     from tools import update_command
 
-    return update_command.update(bundle, port, dry_run)
+    if node and port:
+        raise UsageError("port-and-node")
+    return update_command.update_by_gateway(bundle, node, dry_run) if node else update_command.update(bundle, port, dry_run)
 
 
 def node_rollback(
     *,
     port: Annotated[str | None, Parameter(help=t("help.node-port"))] = None,
+    node: Annotated[list[str] | None, Parameter(help=t("help.update-node"))] = None,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.dry-run"))] = False,
 ) -> int:
     from tools import update_command
 
-    return update_command.rollback(port, dry_run)
+    if node and port:
+        raise UsageError("port-and-node")
+    return update_command.rollback_by_gateway(node, dry_run) if node else update_command.rollback(port, dry_run)
 
 
 def firmware_key(file: Annotated[Path, Parameter(help=t("help.firmware-key-file"))], /) -> int:

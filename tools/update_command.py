@@ -1,28 +1,32 @@
-"""`trottoir node update` and `rollback` over a cable, and `node firmware`: keys that sign, bundles that are signed."""
+"""`trottoir node update` and `rollback`, over a cable or by the gateway that is running; `node firmware`: signing keys, bundles."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import streetwire
-from gateway import bundle, config
-from gateway.bundle import Firmware
+from gateway import bundle, config, updates
 from gateway.config import Config
-from gateway.errors import EXIT_FLASH, EXIT_OK, BundleError, ConfigError, DeviceError
-from gateway.radio.keys import KeyStore, NodeKey
+from gateway.errors import EXIT_FLASH, EXIT_OK, BundleError, ConfigError, DeviceError, StoreError
+from gateway.ownership import is_owned
+from gateway.updates import key_of
 from gateway.updating import Stage, Step, Updater
 from gateway.words import Say
 from tools.board import kits
 from tools.bundles import make_bundle, make_key, read_key
 from tools.progress import bar
+from tools.registry.steps import RegistryError
 from tools.slots_image import files_of, firmware_version
 from tools.terminal import UsageError, say, shared, show, t
 from tools.wired import Wired
 
 ROLLED_BACK_WITHIN_S = 60.0  # a tick, a start, a pause for technicians
+TAKEN_UP_S = 40.0  # by a gateway that is running
 _TURN_S = 1.0
+_LOOK_S = 0.2
 
 
 def key(path: Path) -> int:
@@ -55,7 +59,7 @@ def update(path: Path, port: str | None, dry_run: bool) -> int:
     found = bundle.open_bundle(path, trusted_key(settings))
     with Wired(port_of(settings, port)) as node:
         hello = node.meet()
-        firmware = _for_kit(path, found, hello.kit)
+        firmware = bundle.for_kit(path, found, hello.kit)
         about = {"node": node.node, "before": hello.firmware, "version": firmware.version, "kit": hello.kit}
         if dry_run:
             show(about | {"ok": True}, t("update.would", **about))
@@ -66,6 +70,75 @@ def update(path: Path, port: str | None, dry_run: bool) -> int:
     result = about | {"ok": updater.stage is Stage.DONE, "problem": problem.line() if problem else None}
     show(result, problem.line(shared.language) if problem else t("update.done", **about))
     return EXIT_OK if updater.stage is Stage.DONE else EXIT_FLASH
+
+
+def update_by_gateway(path: Path, nodes: list[str], dry_run: bool) -> int:
+    """The same by the gateway that is running, which has the ports; the nodes one after the other."""
+    settings = _running(nodes)
+    found = bundle.open_bundle(path, trusted_key(settings))
+    version = next(iter(found.values())).version
+    content = path.read_bytes()
+    codes = []
+    for node in nodes:
+        key_of(settings, node)
+        if dry_run:
+            show({"node": node, "version": version, "ok": True}, t("update.would-by-gateway", node=node, version=version))
+        else:
+            codes.append(_by_gateway(settings, node, content, "update.done"))
+    return max(codes, default=EXIT_OK)
+
+
+def rollback_by_gateway(nodes: list[str], dry_run: bool) -> int:
+    """The same by the gateway that is running."""
+    settings = _running(nodes)
+    codes = []
+    for node in nodes:
+        if dry_run:
+            show({"node": node, "ok": True}, t("rollback.would-by-gateway", node=node))
+        else:
+            codes.append(_by_gateway(settings, node, None, "rollback.done"))
+    return max(codes, default=EXIT_OK)
+
+
+def _running(nodes: list[str]) -> Config:
+    # The configuration of a gateway that runs and knows these nodes.
+    settings = config.load(shared.config)
+    for node in nodes:
+        if node not in settings.nodes:
+            raise RegistryError("node-unlisted", node=node)
+    if not is_owned(settings.gateway.state_dir):
+        raise StoreError("update-no-gateway", folder=settings.gateway.state_dir)
+    return settings
+
+
+def _by_gateway(settings: Config, node: str, content: bytes | None, done_words: str) -> int:
+    folder = settings.gateway.state_dir
+    updates.ask(folder, node, content)
+    found = _follow(folder, node)
+    problem = found["problem"]
+    about = {key: found[key] for key in ("node", "before", "version")}
+    words = problem[shared.language] if problem else t(done_words, **about)
+    show({**about, "ok": problem is None, "problem": problem and problem["en"]}, words)
+    return found.get("exit_code", EXIT_FLASH) if problem else EXIT_OK
+
+
+def _follow(folder: Path, node: str) -> dict[str, Any]:
+    # Until it is over. Ctrl-C ends the looking on, not the work.
+    stages: list[str] = []
+    began_s = time.monotonic()
+    with bar(t("update.running"), 100) as done:
+        while True:
+            found = updates.newest(folder, node)
+            if found is None and time.monotonic() - began_s > TAKEN_UP_S:
+                raise StoreError("audit-silent", folder=folder, seconds=round(TAKEN_UP_S))
+            if found is not None:
+                if found["stage"] in (Stage.DONE.value, Stage.FAILED.value):
+                    return found
+                done(int(100 * found["share"]))
+                if found["stage"] not in stages:
+                    stages.append(found["stage"])
+                    say(f"{node}: {t('update.' + found['stage'])}")
+            time.sleep(_LOOK_S)
 
 
 def run(node: Wired, updater: Updater, hello: streetwire.Hello, steady: Callable[[], float] = time.monotonic) -> None:
@@ -124,10 +197,13 @@ def _after_restart(node: Wired, before: streetwire.Hello) -> streetwire.Hello:
 
 
 def port_of(settings: Config, port: str | None) -> str:
-    """The one that was named, or the only one of the configuration."""
+    """The one that was named, or the only one of the configuration. DeviceError where a gateway that is running has it."""
     if port is None and len(settings.serial.ports) != 1:
         raise UsageError("port-which", found=", ".join(settings.serial.ports) or "-")
-    return port or settings.serial.ports[0]
+    named = port or settings.serial.ports[0]
+    if named in settings.serial.ports and is_owned(settings.gateway.state_dir):
+        raise DeviceError("port-of-gateway", port=named)
+    return named
 
 
 def trusted_key(settings: Config) -> bytes:
@@ -135,18 +211,3 @@ def trusted_key(settings: Config) -> bytes:
     if settings.gateway.update_key is None:
         raise ConfigError([Say("config.no-update-key")])
     return bytes.fromhex(settings.gateway.update_key)
-
-
-def key_of(settings: Config, node: str) -> NodeKey:
-    """ConfigError where this gateway has no key of the node."""
-    found, problems = KeyStore(settings.keys_dir).read()
-    for node_key in found.values():
-        if node_key.node == node:
-            return node_key
-    raise ConfigError(problems or [Say("config.no-node-key", {"node": node, "folder": settings.keys_dir})])
-
-
-def _for_kit(path: Path, found: dict[str, Firmware], kit: str) -> Firmware:
-    if kit not in found:
-        raise BundleError("bundle-kit", file=path, found=", ".join(found), expected=kit)
-    return found[kit]

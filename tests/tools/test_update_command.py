@@ -1,8 +1,16 @@
 """Keys, bundles and updates by the commands, with a real node at the other end of a pty."""
 
 import json
+import os
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 import zipfile
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from paced_node import PacedNode
@@ -14,6 +22,7 @@ from tools import bundles, cli
 from tools.bundles import make_bundle, make_key, read_key
 from tools.slots_image import files_of
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = bytes(range(16))
 FILES = {"main.py": b"print()\n", "node/app.mpy": b"M\x06\x00\x1f" + bytes(500)}
 
@@ -165,6 +174,49 @@ def test_a_cable_that_is_pulled_ends_it_with_a_line_and_the_next_time_it_goes_on
         code, _, err = said(capsys, "--config", house, "node", "update", path, "--port", node.port)
         assert code == 4
         assert err.splitlines()[-1].startswith(f"port {node.port} is gone")
+
+
+@needs("micropython")
+@needs("pty")
+def test_a_gateway_that_is_running_updates_its_node_and_goes_on_counting(tmp_path, house, signer, capsys):
+    _, files = files_of("pavement-radar")
+    files["main.py"] = files["main.py"].replace(b'"0.1.0"', b'"0.2.0"')
+    path = bundle_of(tmp_path / "new.bundle", signer, **{"pavement-radar": files})
+    with PacedNode(tmp_path / "node") as node:
+        text = house.read_text() + f'page = "off"\n[serial]\nports = ["{node.port}"]\n[uplink]\nenabled = false\n'
+        house.write_text(text + '[sites.bahnhof]\n[nodes.tr-c30a01]\nsite = "bahnhof"\n')
+        alone = said(capsys, "--config", house, "node", "update", path, "--node", "tr-c30a01")
+        assert alone[0] == 3 and "no gateway is running" in alone[2]
+        with gateway_on(house, tmp_path / "gateway.log"):
+            code, _, err = said(capsys, "--config", house, "node", "update", path, "--port", node.port)
+            assert (code, "--node" in err) == (4, True), err
+            code, _, err = said(capsys, "--config", house, "node", "update", path, "--node", "tr-ffffff")
+            assert code == 3, err
+            assert said(capsys, "--config", house, "node", "update", path, "--node", "tr-c30a01", "--dry-run")[0] == 0
+            code, out, err = said(capsys, "--config", house, "--json", "node", "update", path, "--node", "tr-c30a01")
+            assert code == 0, (out, err, (tmp_path / "gateway.log").read_text())
+            assert json.loads(out) == {"node": "tr-c30a01", "before": "0.1.0", "version": "0.2.0", "ok": True, "problem": None}
+            code, out, err = said(capsys, "--config", house, "--json", "node", "rollback", "--node", "tr-c30a01")
+            assert (code, json.loads(out)["version"]) == (0, "0.1.0"), err
+        assert not list((tmp_path / "state" / "updates").glob("*.bundle"))
+        assert KEY.hex() not in (tmp_path / "gateway.log").read_text()
+        with closing(sqlite3.connect(tmp_path / "state" / "store.db")) as books:
+            assert books.execute("SELECT max(watermark) FROM streams").fetchone()[0] > 5
+
+
+@contextmanager
+def gateway_on(config, log):
+    """`trottoir run` in a process of its own."""
+    command = [sys.executable, "-m", "tools.cli", "--config", str(config), "run"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
+    with log.open("wb") as sink, subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT, env=environment) as process:
+        ends_s = time.monotonic() + 30
+        while b"started" not in log.read_bytes():
+            assert process.poll() is None and time.monotonic() < ends_s, log.read_text()
+            time.sleep(0.05)
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 def test_who_has_no_key_of_the_node_or_trusts_nobody_is_told(tmp_path, house, signer, capsys):
