@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -201,7 +202,8 @@ def port_of(settings: Config, port: str | None) -> str:
     if port is None and len(settings.serial.ports) != 1:
         raise UsageError("port-which", found=", ".join(settings.serial.ports) or "-")
     named = port or settings.serial.ports[0]
-    if named in settings.serial.ports and is_owned(settings.gateway.state_dir):
+    is_of_gateway = os.path.realpath(named) in map(os.path.realpath, settings.serial.ports)
+    if is_of_gateway and is_owned(settings.gateway.state_dir):
         raise DeviceError("port-of-gateway", port=named)
     return named
 

@@ -188,8 +188,10 @@ def test_a_gateway_that_is_running_updates_its_node_and_goes_on_counting(tmp_pat
         alone = said(capsys, "--config", house, "node", "update", path, "--node", "tr-c30a01")
         assert alone[0] == 3 and "no gateway is running" in alone[2]
         with gateway_on(house, tmp_path / "gateway.log"):
-            code, _, err = said(capsys, "--config", house, "node", "update", path, "--port", node.port)
-            assert (code, "--node" in err) == (4, True), err
+            (tmp_path / "by-path").symlink_to(node.port)
+            for name in (node.port, tmp_path / "by-path"):
+                code, _, err = said(capsys, "--config", house, "node", "update", path, "--port", name)
+                assert (code, "--node" in err) == (4, True), err
             code, _, err = said(capsys, "--config", house, "node", "update", path, "--node", "tr-ffffff")
             assert code == 3, err
             assert said(capsys, "--config", house, "node", "update", path, "--node", "tr-c30a01", "--dry-run")[0] == 0
