@@ -11,7 +11,7 @@ from tests.real_parts import needs
 from tools import torture_log
 from tools.torture_log import ROOT
 
-CPYTHON_CASES, MICROPYTHON_CASES = 50_000, 25_000  # about as long each; `python -m tools.torture_log --cases 1000000` does more
+CPYTHON_CASES, MICROPYTHON_CASES = 40_000, 20_000  # about as long each; `python -m tools.torture_log --cases 1000000` does more
 LOG = torture_log.FIRMWARE / "node" / "log.py"
 
 WITHOUT_A_RULE = {  # name: what stands in the log, and what stands there without the rule

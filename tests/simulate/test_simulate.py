@@ -26,9 +26,9 @@ def trottoir(*words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_thousand_schedules_keep_the_law():
-    result = run.simulate(1000, 1)
-    assert result.schedules == 1000
+def test_hundreds_of_schedules_keep_the_law():
+    result = run.simulate(600, 1)
+    assert result.schedules == 600
     assert result.failed_seeds == []
     assert 0 < result.flagged <= result.ceiling
 
