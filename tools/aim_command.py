@@ -24,8 +24,7 @@ from tools.pole.screen import Screen, on_enter, screen
 from tools.pole.showing import Shown
 from tools.pole.walking import Aim, Walk
 from tools.pole_command import keep, node_of
-from tools.registry_command import config_path
-from tools.terminal import UsageError, say, shared, t
+from tools.terminal import UsageError, config_path, say, shared, t
 from tools.wired import Wired
 
 WATCH_S = 600

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from tools.arguments import expect, whole
 from tools.bench.amounts import FULL
-from tools.terminal import shared, t
+from tools.terminal import config_path, t
 
 
 def page(*, seconds: Annotated[int, Parameter(help=t("help.bench-seconds"), converter=whole)] = 40) -> int:
@@ -23,7 +23,7 @@ def store(*, records: Annotated[int, Parameter(help=t("help.bench-records"), con
     from tools.bench_store import run_bench
 
     expect("--records", records, 1000 <= records <= 10_000_000, "bench.range-records")
-    return run_bench(records, config.load(shared.config))
+    return run_bench(records, config.load(config_path()))
 
 
 def chain(

@@ -24,7 +24,7 @@ from gateway.errors import EXIT_BUG, EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_O
 from gateway.version import VERSION
 from tools import bench_commands, flash_commands, machine_commands, node_commands, usage
 from tools.arguments import whole
-from tools.terminal import UsageError, say, shared, t
+from tools.terminal import UsageError, config_path, say, shared, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,19 +57,19 @@ def demo(
 def run() -> int:
     from tools.run_command import run_gateway
 
-    return run_gateway(shared.config)
+    return run_gateway(config_path())
 
 
 def doctor(*, fix: Annotated[bool, Parameter(negative="", help=t("help.doctor-fix"))] = False) -> int:
     from tools.doctor_command import run_doctor
 
-    return run_doctor(shared.config, fix)
+    return run_doctor(config_path(), fix)
 
 
 def config_check() -> int:
     from tools.config_command import check
 
-    return check(shared.config)
+    return check(config_path())
 
 
 def config_schema() -> int:
@@ -82,14 +82,14 @@ def uplink_check() -> int:
     from gateway import config
     from tools.uplink_command import check
 
-    return check(config.load(shared.config), shared.language)
+    return check(config.load(config_path()), shared.language)
 
 
 def uplink_status() -> int:
     from gateway import config
     from tools.uplink_command import status
 
-    return status(config.load(shared.config), shared.language)
+    return status(config.load(config_path()), shared.language)
 
 
 def uplink_dead_letters(
@@ -100,7 +100,7 @@ def uplink_dead_letters(
     from gateway import config
     from tools.uplink_command import dead_letters, resend_dead_letters
 
-    settings = config.load(shared.config)
+    settings = config.load(config_path())
     return resend_dead_letters(settings) if resend else dead_letters(settings, limit, shared.language)
 
 
@@ -108,14 +108,14 @@ def data_audit() -> int:
     from gateway import config
     from tools.data_command import audit
 
-    return audit(config.load(shared.config))
+    return audit(config.load(config_path()))
 
 
 def data_replay() -> int:
     from gateway import config
     from tools.data_command import replay
 
-    return replay(config.load(shared.config))
+    return replay(config.load(config_path()))
 
 
 def simulate(

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import Config
+from gateway.config import ID, Config
 from gateway.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, DeviceError, PermissionDenied
 from tools.arguments import expect
 from tools.board import kits
@@ -63,6 +63,20 @@ def flash(
         parts = writing.Prepared(image, interpreter, Path(folder))
         job = Job(image, interpreter, parts, settings.keys_dir, secrets.token_bytes, is_dry, is_tested, is_anew)
         return _work(job, jobs or len(chosen) or 4, chosen, present if is_watched else None, state_dir)
+
+
+def flash_for(site: str, settings: Config, kit: str, ports: list[str], is_dry: bool, is_tested: bool, is_anew: bool) -> int:
+    """One board for a site: flashed, and listed in the configuration as `node add` does it, with its port."""
+    from tools import registry_command
+    from tools.flashing import report as reports
+
+    expect("--site", site, bool(re.fullmatch(ID, site)), "expected.key-sites")
+    began = len(reports.read(settings.gateway.state_dir))
+    code = flash(settings, kit, ports, False, None, False, is_dry, is_tested, is_anew)
+    rows = reports.read(settings.gateway.state_dir)[began:]
+    if code == EXIT_INTERRUPTED or is_dry or not rows or rows[-1]["result"] == "failed":
+        return code
+    return registry_command.place(str(rows[-1]["id"]), site, str(rows[-1]["port"])) or code
 
 
 def _work(job: object, jobs: int, chosen: list[str], present: Callable[[], list[str]] | None, state_dir: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tools.arguments import whole
-from tools.terminal import shared, t
+from tools.terminal import UsageError, config_path, t
 
 # Annotations are read when a command is parsed or explained: help is looked up then, in the language of that moment.
 
@@ -22,13 +22,18 @@ def flash(
     watch: Annotated[bool, Parameter(negative="", help=t("help.flash-watch"))] = False,
     anew: Annotated[bool, Parameter(negative="", help=t("help.flash-anew"))] = False,
     test: Annotated[bool, Parameter(help=t("help.flash-test"))] = True,
+    site: Annotated[str | None, Parameter(help=t("help.flash-site"))] = None,
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.flash-dry"))] = False,
 ) -> int:
     from gateway import config
     from tools import flash_command
 
-    settings = config.load(shared.config)
-    return flash_command.flash(settings, board, port or [], all, jobs, watch, dry_run, test, anew)
+    settings = config.load(config_path())
+    if site is None:
+        return flash_command.flash(settings, board, port or [], all, jobs, watch, dry_run, test, anew)
+    if all or watch or len(port or []) > 1:
+        raise UsageError("flash-site", site=site)
+    return flash_command.flash_for(site, settings, board, port or [], dry_run, test, anew)
 
 
 def report(
@@ -39,7 +44,7 @@ def report(
     from gateway import config
     from tools import flash_command
 
-    return flash_command.report(config.load(shared.config), last, csv)
+    return flash_command.report(config.load(config_path()), last, csv)
 
 
 def label(
@@ -49,7 +54,7 @@ def label(
     from gateway import config
     from tools import flash_command
 
-    return flash_command.label(config.load(shared.config), list(ids), last)
+    return flash_command.label(config.load(config_path()), list(ids), last)
 
 
 def firmware_pin(
@@ -59,6 +64,8 @@ def firmware_pin(
     dry_run: Annotated[bool, Parameter(negative="", help=t("help.firmware-pin-dry"))] = False,
 ) -> int:
     from gateway import config
-    from tools import flash_command
+    from tools import flash_command, registry_command
 
-    return flash_command.pin_firmware(config.load(shared.config), file, dry_run)
+    if not dry_run:
+        registry_command.begin_here()
+    return flash_command.pin_firmware(config.load(config_path()), file, dry_run)

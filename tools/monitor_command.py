@@ -25,8 +25,7 @@ from tools.pole.finding import at_work
 from tools.pole.screen import Screen, screen
 from tools.pole.showing import Shown
 from tools.pole.stream import Stream
-from tools.registry_command import config_path
-from tools.terminal import UsageError, printable, shared, t
+from tools.terminal import UsageError, config_path, printable, shared, t
 from tools.wired import Wired
 
 _READ = 65536

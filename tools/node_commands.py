@@ -9,14 +9,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tools.arguments import expect, whole
-from tools.terminal import t
+from tools.terminal import config_path, t
 
 
 def list_() -> int:
     from gateway import config
     from tools import registry_command
 
-    return registry_command.list_nodes(config.load(registry_command.config_path()))
+    return registry_command.list_nodes(config.load(config_path()))
 
 
 def add(

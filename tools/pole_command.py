@@ -20,8 +20,7 @@ from tools.pole import checks as in_words
 from tools.pole import self_test
 from tools.pole.finding import at_work
 from tools.pole.self_test import PERSON_S, Checks
-from tools.registry_command import config_path
-from tools.terminal import UsageError, printable, say, shared, show, t
+from tools.terminal import UsageError, config_path, printable, say, shared, show, t
 
 _COLOURS = {"good": "green", "bad": "bold red", "absent": "dim", "waiting": "yellow"}
 _YES = ("y", "j", "yes", "ja")

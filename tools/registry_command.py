@@ -27,9 +27,9 @@ from tools.registry import listing, moment, steps
 from tools.registry.file import ConfigFile
 from tools.registry.roll import NotEditable, list_port
 from tools.registry.steps import Books, Change
-from tools.terminal import UsageError, printable, say, shared, show, t
+from tools.terminal import CONFIG_HERE, UsageError, config_path, printable, say, shared, show, t
 
-NEW_FILE = "trottoir.toml"
+_USUAL = config.GatewayConfig().state_dir
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 Step = Callable[[Books, int], Change]
@@ -68,6 +68,20 @@ def add(node: str, site: str, name: str, port: str | None, at: str | None, is_ne
         return dataclasses.replace(change, text=list_port(change.text, port))
 
     return _change(step, dry_run, may_make=True)
+
+
+def place(node: str, site: str, port: str) -> int:
+    """A node that has just been flashed; one that stands at that site already stays there, and may have another port."""
+
+    def step(books: Books, now_s: int) -> Change:
+        known = books.config.nodes.get(node)
+        if known is not None and known.site_at(now_s) == site:
+            change = Change(books.text, "registry.added", node, site)
+        else:
+            change = steps.add(books, node, site, "", None, now_s, is_new_site=False)
+        return change if port in books.config.serial.ports else dataclasses.replace(change, text=list_port(change.text, port))
+
+    return _change(step, False, may_make=True)
 
 
 def rename(node: str, name: str, dry_run: bool) -> int:
@@ -130,13 +144,17 @@ def _tell(file: ConfigFile, change: Change, settings: Config, changes: list[str]
         say(t("registry.restart"))
 
 
-def config_path() -> Path | None:
-    """The file that --config names, else the one that `node add` makes, where it is in this folder."""
-    return shared.config or (Path(NEW_FILE) if Path(NEW_FILE).exists() else None)
+def begin_here() -> None:
+    """Makes a first configuration in this folder, where there is none, none is named, and no gateway has its place on this machine:
+    what comes next needs a folder that this user may write."""
+    if config_path() is None and config.load(None).gateway.state_dir == _USUAL and not _USUAL.exists():
+        file = ConfigFile(CONFIG_HERE)
+        file.write(_first_text(file.path))
+        say(t("registry.made", file=file.path))
 
 
 def _path(may_make: bool) -> Path:
-    path = config_path() or Path(NEW_FILE)
+    path = config_path() or CONFIG_HERE
     if not path.exists() and not may_make:
         raise ConfigError([Say("registry.no-file", {"file": path})])
     return path

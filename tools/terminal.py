@@ -29,6 +29,13 @@ class Shared:
 
 shared = Shared()
 
+CONFIG_HERE = Path("trottoir.toml")
+
+
+def config_path() -> Path | None:
+    """The configuration that --config names, else the one in this folder; None where there is neither."""
+    return shared.config or (CONFIG_HERE if CONFIG_HERE.is_file() else None)
+
 
 class UsageError(TrottoirError):
     """Words that make no sense together."""

@@ -21,7 +21,7 @@ from tools.bundles import make_bundle, make_key, read_key
 from tools.progress import bar
 from tools.registry.steps import RegistryError
 from tools.slots_image import files_of, firmware_version
-from tools.terminal import UsageError, say, shared, show, t
+from tools.terminal import UsageError, config_path, say, shared, show, t
 from tools.wired import Wired
 
 ROLLED_BACK_WITHIN_S = 60.0  # a tick, a start, a pause for technicians
@@ -56,7 +56,7 @@ def make(path: Path, signing_key: Path, dry_run: bool) -> int:
 
 def update(path: Path, port: str | None, dry_run: bool) -> int:
     """Brings the node on a port to the firmware of a bundle, and waits until it has proven itself there."""
-    settings = config.load(shared.config)
+    settings = config.load(config_path())
     found = bundle.open_bundle(path, trusted_key(settings))
     with Wired(port_of(settings, port)) as node:
         hello = node.meet()
@@ -103,7 +103,7 @@ def rollback_by_gateway(nodes: list[str], dry_run: bool) -> int:
 
 def _running(nodes: list[str]) -> Config:
     # The configuration of a gateway that runs and knows these nodes.
-    settings = config.load(shared.config)
+    settings = config.load(config_path())
     for node in nodes:
         if node not in settings.nodes:
             raise RegistryError("node-unlisted", node=node)
@@ -175,7 +175,7 @@ def introduce(node: Wired) -> None:
 
 def rollback(port: str | None, dry_run: bool) -> int:
     """Tells the node on a port to start from its other slot, and waits for what it says then."""
-    with Wired(port_of(config.load(shared.config), port)) as node:
+    with Wired(port_of(config.load(config_path()), port)) as node:
         before = node.meet()
         if dry_run:
             show({"node": node.node, "before": before.firmware, "ok": True}, t("rollback.would", node=node.node))
