@@ -1,11 +1,11 @@
 """From nothing to a node that counts, by the four commands of the README: `.venv/bin/python -m tools.four_commands [--ready]`.
 
-Reads them out of the README, types them in an empty folder with a fresh clone of this checkout and an environment that knows nothing
-of it, and looks at what came of it: exit code 0 when the gateway has a minute of the node in its books.
+Reads them out of the README, types them in an empty folder with a fresh clone of this checkout and an environment that knows
+nothing of it, and looks at what came of it: exit code 0 when the gateway has a minute of the node in its books.
 
 What is not as at a desk: the board is a stand-in (tools/standin: real MicroPython behind a protocol mock of the bootloader), which
-has no USB identity and is named by --port; MicroPython's image is one of its shape; the clone comes from this folder and not from an
-address. `--ready` lends the clone this checkout's environment, so that nothing is downloaded.
+has no USB identity and is named by --port; MicroPython's image is one of its shape; the clone comes from this folder and not from
+an address. `--ready` lends the clone this checkout's environment, so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def commands(readme: str) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.four_commands", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.four_commands", description="From nothing to a node that counts.")
     parser.add_argument("--ready", action="store_true", help="with this checkout's environment instead of a new one")
     wanted = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="trottoir-four-") as folder, _board(Path(folder)) as (port, image):
@@ -82,7 +82,8 @@ def _run(line: str, checkout: Path) -> None:
     # Until a minute is in the books; then it is stopped as Ctrl-C does it.
     print(f"$ {line}", flush=True)
     store = checkout / "trottoir-state" / "store.db"
-    with subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=checkout, env=_environment(checkout), stdin=subprocess.DEVNULL) as running:
+    words = ["bash", "-c", f"exec {line}"]
+    with subprocess.Popen(words, cwd=checkout, env=_environment(checkout), stdin=subprocess.DEVNULL) as running:
         ends_s = time.monotonic() + COUNTED_WITHIN_S
         while not _minutes(store):
             if running.poll() is not None:

@@ -236,3 +236,22 @@ def test_ages_are_told_in_the_unit_that_fits():
     assert [registry_command._ago(seconds) for seconds in (5, 119, 120, 7199, 7200, 172_800)] == [
         "5 s ago", "119 s ago", "2 min ago", "119 min ago", "2 h ago", "2 d ago",
     ]  # fmt: skip
+
+
+def test_a_node_that_was_flashed_for_a_site_is_listed_with_its_port_and_once(here, text, trottoir):
+    assert registry_command.place(OTHER, "bahnhof", "/dev/ttyUSB7") == EXIT_OK
+    found = config.load(text)
+    assert (found.nodes[OTHER].site, found.serial.ports) == ("bahnhof", ["/dev/ttyUSB7"])
+    before = text.read_bytes()
+    assert registry_command.place(OTHER, "bahnhof", "/dev/ttyUSB7") == EXIT_OK
+    assert text.read_bytes() == before
+    assert registry_command.place(OTHER, "bahnhof", "/dev/ttyUSB8") == EXIT_OK
+    found = config.load(text)
+    assert (found.nodes[OTHER].site, found.serial.ports) == ("bahnhof", ["/dev/ttyUSB7", "/dev/ttyUSB8"])
+
+
+def test_a_site_is_for_one_board(here, trottoir):
+    for more in (("--all",), ("--watch",), ("--port", "/dev/a", "--port", "/dev/b")):
+        code, _, err = trottoir("node", "flash", "--site", "bahnhof", *more)
+        assert (code, "node add" in err) == (EXIT_USAGE, True)
+    assert trottoir("node", "flash", "--site", "Bahn Hof", "--port", "/dev/a")[0] == EXIT_USAGE
