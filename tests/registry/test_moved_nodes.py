@@ -131,10 +131,10 @@ def test_what_is_missing_from_a_site_is_bounded_by_the_people_that_can_pass_ther
 def test_people_that_only_a_live_message_told_of_are_salvaged_by_the_rate_of_where_they_passed(uneven):
     for seq in range(1, 10):
         uneven.old(seq)
-    uneven.desk.hear(live(1, 570, uneven.old_total + 700, 0, covered_s=30), T0 + 571)  # more than can pass at the square
+    uneven.desk.hear(live(1, 570, uneven.old_total + 1400, 0, covered_s=30), T0 + 571)  # more than can pass at the square
     move(uneven)
     effects = uneven.desk.hear(minute(256, BACK, 1, previous=9, boot=2, uptime_end_s=60), BACK + 61)
-    assert salvaged(effects) == [(540, 700, 0, 30)]
+    assert salvaged(effects) == [(540, 1400, 0, 30)]
 
 
 def test_people_whose_records_are_gone_are_lost_at_the_site_where_their_minutes_were(street):
