@@ -18,8 +18,8 @@ import streetwire
 from gateway import moments
 from gateway.model import PERIOD_S, Advertised, BootState, Floor, Heard, Received, Stream
 from gateway.proofs import TOTALS
+from gateway.silence import SILENT_S
 
-SILENT_S = 900
 FETCHED_S = 5400  # a node without a cable is spoken to once an hour, and not always at the first try
 TICK_MS = 10_000
 LATE_MS = 2_500  # of a tick: as much as a clock of a node may be off, a beat, and the moment until it is on the air

@@ -142,6 +142,9 @@ class Salvage:
     received_ms: int
 
 
+SILENT = "silent"  # the reason of a gap that ends when its node delivers
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A stretch of a node's time for which no record is there. Times are UTC seconds; `bound` is people at most, -1 unknown."""

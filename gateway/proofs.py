@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streetwire
-from gateway import heard, moments, unsent
+from gateway import heard, moments, silence, unsent
 from gateway.model import (
     PERIOD_S,
     Q_SIMULATED,
@@ -42,17 +42,29 @@ MAX_BOOT = 0xFFFF  # after it comes 1
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a record goes, and how many people can pass there in a minute; `site_at(second)` is where its node stood then, and
-    `next_change(second)` when it stood elsewhere. Nowhere is None: what is missing from such a time is missing from no site."""
+    `next_change(second)` when it stood elsewhere. Nowhere is None: what is missing from such a time is missing from no site.
+    `rate` is that of the record's site, `rate_of` of any."""
 
     site: str | None
     bin_start: int
     rate: int
     site_at: Callable[[int], str | None]
     next_change: Callable[[int], int | None] = lambda _at_s: None
+    rate_of: Callable[[str], int] | None = None
 
-    def people_in(self, seconds: int) -> int:
-        """The most that can have passed."""
-        return -(-self.rate * seconds // 60)
+    def people_in(self, seconds: int, site: str | None = None) -> int:
+        """The most that can have passed, at another site than the record's where it is named."""
+        rate = self.rate if site in (None, self.site) or self.rate_of is None else self.rate_of(site)
+        return -(-rate * seconds // 60)
+
+    def first_owed(self, last_bin: int) -> int:
+        """Of a node whose last minute was that one, the first minute up to the record's that some site lacks; else the record's."""
+        at_s: int | None = last_bin + PERIOD_S if self.site_at(last_bin) != self.site_at(last_bin + PERIOD_S) else last_bin
+        while at_s is not None and at_s < self.bin_start:
+            if self.site_at(at_s) is not None:
+                return at_s
+            at_s = self.next_change(at_s)
+        return self.bin_start
 
     def gaps(self, node: int, reason: str, start_s: int, until_s: int, is_told: bool = False) -> list[Gap]:
         """Minutes of which nothing is known, one gap for each site, with the most that can have passed in them; nobody where totals
@@ -62,7 +74,7 @@ class Place:
             end_s = min(self.next_change(start_s) or until_s, until_s)
             site = self.site_at(start_s)
             if site is not None:
-                found.append(Gap(site, node, reason, start_s, end_s, 0 if is_told else self.people_in(end_s - start_s)))
+                found.append(Gap(site, node, reason, start_s, end_s, 0 if is_told else self.people_in(end_s - start_s, site)))
             start_s = end_s
         return found
 
@@ -73,16 +85,13 @@ def prove(
     record: streetwire.Record,
     place: Place,
     missing: int,
-    silence: Gap | None,
+    silences: list[Gap],
     received: Received,
 ) -> list[Effect]:
     """What this record says about people and minutes before it. `olds` are the streams whose time it carries on where the node
-    was wiped; `missing` are the people of its own boot that no record holds; `silence` ends with it."""
-    effects: list[Effect] = []
-    if silence is not None:  # over, whatever comes of the minutes in it
-        now_s = received.received_ms // 1000
-        until_s = max(silence.start_s, min(place.bin_start, now_s))
-        effects.append(replace(silence, until_s=until_s, bound=0, resolved_s=now_s))
+    was wiped; `missing` are the people of its own boot that no record holds; `silences` end with it."""
+    now_s = received.received_ms // 1000
+    effects: list[Effect] = [*silence.resolved(silences, place.bin_start, now_s, place.next_change)]
     effects += unsent.flag(stream, olds, record, place.bin_start, place.gaps)
     if record.seq <= stream.adopted:  # up to this one another store has kept the books
         return effects
@@ -114,13 +123,15 @@ def prove(
 
 
 def _given_up(stream: Stream, place: Place, missing: int, received: Received) -> list[Loss]:
-    at_s = stream.last_bin or place.bin_start
-    site = place.site or place.site_at(at_s)
+    at_s = place.first_owed(stream.last_bin) if stream.last_bin else place.bin_start
+    site = place.site_at(at_s)
     if site is None:
         return []
     if stream.watermark >= stream.adopted:
         return [Loss(site, stream.node, "given_up", at_s, missing, missing)]
-    most = place.people_in(max(PERIOD_S, received.received_ms // 1000 - at_s))  # some of them the other store may have counted
+    most = place.people_in(
+        max(PERIOD_S, received.received_ms // 1000 - at_s), site
+    )  # some of them the other store may have counted
     return [Loss(site, stream.node, "given_up", at_s, -1, min(missing, most))]
 
 
@@ -138,9 +149,9 @@ def _settle(stream: Stream, ended: list[tuple[BootState, int]], place: Place, re
             effects.append(found)
         stream.boots[state.boot] = settled(state)
         effects.append(stream.boots[state.boot])
-        bound = place.people_in(unseen_s)
         at_s = found.bin_start if found is not None else min(_ended_s(stream, state, place), place.bin_start)
         site = place.site_at(at_s)
+        bound = place.people_in(unseen_s, site)
         if bound and site is not None:
             effects.append(Loss(site, stream.node, reason, at_s, -1, bound))
     return effects
@@ -221,14 +232,13 @@ def salvage(stream: Stream, state: BootState, place: Place, received: Received) 
     """What only the live totals of an ended boot know. Of a boot that was first heard when it had closed minutes already, and of
     which no record has come, nobody knows how many of its people are in records that others have."""
     ab, ba = (max(0, people) for people in open_people(state))
-    most = place.people_in(state.live_uptime_s + MINUTE_S)
-    if stream.passport is None or not _is_base_known(stream, state) or not 0 < ab + ba <= most:
+    if stream.passport is None or not _is_base_known(stream, state):
         return None
     bin_start, q = moments.place_open_minute(stream, state, received)
     bin_start = min(bin_start, place.bin_start)  # it ended before that boot began
     q |= Q_SIMULATED if stream.passport.is_simulated else 0
     site = place.site_at(bin_start)
-    if site is None:
+    if site is None or not 0 < ab + ba <= place.people_in(state.live_uptime_s + MINUTE_S, site):
         return None
     return Salvage(
         stream.node, stream.incarnation, state.boot, site, bin_start, stream.passport.count_sensor, ab, ba,

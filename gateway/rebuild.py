@@ -19,7 +19,7 @@ from pathlib import Path
 
 from gateway.database import disk_error
 from gateway.errors import StoreError
-from gateway.model import Q_SIMULATED, Q_THINNED, Gap, node_name, node_number
+from gateway.model import Q_SIMULATED, Q_THINNED, SILENT, Gap, node_name, node_number
 from gateway.salvage import Row, Salvage, log_pages
 from gateway.store import QUARTER_S, SIMULATED
 from gateway.tables import AUDITED, PAGE_B, QUEUED, SENT, SUPPRESSED, TABLES, check_of
@@ -124,18 +124,19 @@ def _derive(database: sqlite3.Connection, now_s: int, broken: int) -> None:
         )
     introduced = {node_name(node) for (node,) in database.execute("SELECT node FROM streams WHERE passport IS NOT NULL")}
     simulated = {name for (name,) in database.execute(f"SELECT DISTINCT node FROM {bins} WHERE q & {Q_SIMULATED}")}
-    open_gaps: dict[int, Gap] = {}
+    open_gaps: dict[int, list[Gap]] = {}
     facts = database.execute("SELECT id, measurement, tags, time, fields FROM facts ORDER BY time").fetchall()
     simulated_notes = [(SIMULATED + name, 1) for name in simulated]
     for id_, measurement, tags, time_s, fields in facts:
         about = json.loads(tags)
         if about.get("node") in simulated - introduced:  # no passport says so, and it must not leave this machine
             database.execute(f"UPDATE facts SET state = {SUPPRESSED} WHERE id = ?", (id_,))
-        if measurement == "gaps" and (told := json.loads(fields))["bound"] < 0:
+        if measurement == "gaps" and about["reason"] == SILENT and not (told := json.loads(fields))["resolved"]:
             node = node_number(about["node"])
-            open_gaps[node] = Gap(about["site"], node, about["reason"], time_s, told["until"], told["bound"], told["resolved"])
-    for node, gap in open_gaps.items():
-        row = (node, json.dumps(asdict(gap)))
+            gap = Gap(about["site"], node, SILENT, time_s, told["until"], told["bound"])
+            open_gaps.setdefault(node, []).append(gap)
+    for node, gaps in open_gaps.items():
+        row = (node, json.dumps([asdict(gap) for gap in gaps]))
         database.execute("INSERT INTO silences VALUES(?,?,?)", (*row, check_of(*row)))
     # Any server may have any of it; the books of before are to be read from there.
     notes = {"adopted": 0, "damaged_rows": broken, "healed_s": now_s, "connected": 1, "contact_s": now_s}

@@ -28,10 +28,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import streetwire
-from gateway import acceptance, advertised, heard, moments, proofs
+from gateway import acceptance, advertised, heard, moments, proofs, silence
 from gateway.complaints import Complaints
 from gateway.model import (
     PERIOD_S,
+    SILENT,
     Advertised,
     Effect,
     Fetch,
@@ -82,7 +83,9 @@ class Session:
         self._streams = {(s.node, s.incarnation): s for s in streams}
         for stream in self._streams.values():
             moments.recall(stream)
-        self._silences = {gap.node: gap for gap in silences}
+        self._silences: dict[int, list[Gap]] = {}  # of each node those that nothing has ended yet, the oldest first
+        for gap in sorted(silences, key=lambda gap: gap.start_s):
+            self._silences.setdefault(gap.node, []).append(gap)
         self._on_air = advertised.OnAir(floors or {})
         self._complaints = Complaints()
         self._complain, self._drop = self._complaints.about, self._complaints.drop
@@ -162,30 +165,39 @@ class Session:
             start = proofs.known_until(stream)
             if not start:
                 continue
-            name, known = node_name(node), self._silences.get(node)
-            site = self._rules.site_of(name, start)
-            if now_s - start <= advertised.SILENT_S or site is None:
+            name = node_name(node)
+            if now_s - start <= silence.SILENT_S:
                 continue
-            end = self._put_away_s(name, start, now_s)
-            if known is not None and (known.bound >= 0 or end is None):
+            stands = self._rules.site_of(name, now_s) is not None
+            if stands and self._rules.is_on_air(name) and self._on_air.is_alive(node, start, now_s):
                 continue
-            if end is None and self._rules.is_on_air(name) and self._on_air.is_alive(node, start, now_s):
-                continue
-            most = -1 if end is None else self._place_of(stream, site, start).people_in(end - start)
-            start = min([start, *(run[0] for run in stream.missing)])
-            gap = Gap(site, node, "silent", start, end or now_s, most)
-            self._silences[node] = gap
-            effects += [gap, Note("warning", "node silent", {"node": name, "since_s": start, "until_s": end})]
+            known, at = self._silences.get(node, []), partial(self._rules.site_of, name)
+            self._silences[node], news = silence.reckon(known, self._owed(stream, start, now_s), at, now_s)
+            effects += news
+            told = [{"node": name, "since_s": gap.start_s, "until_s": gap.until_s if gap.bound >= 0 else None} for gap in news]
+            effects += [Note("warning", "node silent", about) for gap, about in zip(news, told, strict=True) if not gap.resolved_s]
         return effects
 
-    def _put_away_s(self, name: str, start: int, now_s: int) -> int | None:
-        # Since when the node that should have delivered this minute stands nowhere: from then on nothing of it is missing.
-        end = self._rules.next_change(name, start)
-        return end if end is not None and end <= now_s and self._rules.site_of(name, end) is None else None
+    def _owed(self, stream: Stream, start: int, now_s: int) -> list[Gap]:
+        """What a node that has delivered nothing since then would be silent about now: a gap for each site at which it has stood,
+        bounded where it stands there no more."""
+        name, found = node_name(stream.node), list[Gap]()
+        begin: int | None = start
+        while begin is not None and begin <= now_s:
+            site, change = self._rules.site_of(name, begin), self._rules.next_change(name, begin)
+            end = change if change is not None and change <= now_s else None
+            if site is not None:
+                most = -1 if end is None else self._place_of(stream, site, begin).people_in(end - begin)
+                found.append(Gap(site, stream.node, SILENT, begin, end or now_s, most))
+            begin = end
+        runs = [run[0] for run in stream.missing]
+        if found and runs and min(runs) < found[0].start_s and self._rules.site_of(name, min(runs)) == found[0].site:
+            found[0] = replace(found[0], start_s=min(runs))
+        return found
 
     def nodes_now(self) -> list[NodeNow]:
         """Every node with a stream, for those who look on; of a node that was wiped, the stream that was heard last."""
-        return heard.nodes_now(self._streams.values(), self._silences)
+        return heard.nodes_now(self._streams.values(), silence.open_ones(self._silences))
 
     # -- kinds of payload
 
@@ -265,8 +277,8 @@ class Session:
         if missing is None or went_back:
             return self._complain(received, stream.node, "two nodes with one number", "wipe the log of one, or of a restored one")
         place = self._place_of(stream, site, bin_start)
-        silence = self._silences.pop(stream.node, None)
-        effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silence, received)
+        silences = self._silences.pop(stream.node, [])
+        effects = proofs.prove(stream, self._olds(stream), record, place, sum(missing), silences, received)
         if site is None:
             effects += acceptance.pass_over(stream, record, bin_start)
             effects += self._complain(received, stream.node, "counted where it had no site", f"at {bin_start}: it is nobody's")
@@ -284,7 +296,10 @@ class Session:
         name = node_name(stream.node)
         here = site or self._rules.site_of(name, stream.last_bin)  # what is proved of the minutes before belongs there
         rate = self._rules.greatest_rate(here) if here is not None else 0
-        return Place(site, bin_start, rate, partial(self._rules.site_of, name), partial(self._rules.next_change, name))
+        return Place(
+            site, bin_start, rate, partial(self._rules.site_of, name), partial(self._rules.next_change, name),
+            self._rules.greatest_rate,
+        )  # fmt: skip
 
     def _again(self, stream: Stream, received: Received, record: streetwire.Record) -> list[Effect]:
         self._drop("duplicate")

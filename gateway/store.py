@@ -27,6 +27,7 @@ from gateway.model import (
     Q_CLIMATE_IMPLAUSIBLE,
     Q_NODE_RESET,
     Q_THINNED,
+    SILENT,
     Accept,
     BootState,
     ClimateBin,
@@ -258,8 +259,14 @@ class Store(Outbox):
             self._keep_gap(gap)
 
     def _keep_open(self, gap: Gap) -> None:
-        if gap.bound < 0:
-            row = (gap.node, json.dumps(asdict(gap)))
+        if gap.reason != SILENT:
+            return
+        others = [
+            known for known in self.silences() if known.node == gap.node and (known.site, known.start_s) != (gap.site, gap.start_s)
+        ]
+        unresolved = [*others, *([] if gap.resolved_s else [gap])]
+        if unresolved:
+            row = (gap.node, json.dumps([asdict(known) for known in unresolved]))
             self._db.execute("INSERT OR REPLACE INTO silences VALUES(?,?,?)", (*row, check_of(*row)))
         else:
             self._db.execute("DELETE FROM silences WHERE node = ?", (gap.node,))
@@ -294,7 +301,12 @@ class Store(Outbox):
         return list(streams.values())
 
     def silences(self) -> list[Gap]:
-        return [Gap(**json.loads(self.whole(row)[1])) for row in self.read("SELECT node, gap, crc FROM silences")]
+        """Of every node those that nothing has resolved yet."""
+        found: list[Gap] = []
+        for row in self.read("SELECT node, gap, crc FROM silences"):
+            told = json.loads(self.whole(row)[1])
+            found += [Gap(**gap) for gap in (told if isinstance(told, list) else [told])]  # one alone, as it was written before
+        return found
 
     def floors(self) -> dict[tuple[int, int], int]:
         """The newest counter of adverts that was accepted, by node and key."""

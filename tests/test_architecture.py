@@ -16,7 +16,7 @@ PURE = tuple(
     f"gateway/{room}.py"
     for room in (
         "session", "heard", "window", "pipeline", "model", "shown", "schema", "delivery", "probe", "words", "errors", "mistakes",
-        "view", "moments", "proofs", "acceptance", "calendar", "salvage", "tables", "complaints",
+        "view", "moments", "proofs", "silence", "acceptance", "calendar", "salvage", "tables", "complaints",
         "advertised", "panes", "bands", "changes", "batches", "rolling", "cells", "checked", "due", "rolled", "unsent",
         "places", "results", "radio/adverts", "radio/conversation", "radio/rounds", "radio/watchdog",
     )

@@ -65,11 +65,14 @@ def test_a_silence_is_closed_where_it_was_opened_though_the_node_has_moved():
     desk.hear(hello(), T0)
     desk.hear(minute(1, T0, boot=1), T0 + 61)
     silence(desk, T0 + 1000)
-    only_the_new_site_is_configured = {"jahnplatz": RATE}
-    desk.rules = replace(desk.rules, greatest_rate=only_the_new_site_is_configured.__getitem__)
+    desk.rules = replace(desk.rules, greatest_rate={"jahnplatz": RATE, "bahnhof": RATE * 5}.__getitem__)
+    desk.rules = replace(desk.rules, next_change=lambda _name, at_s: T0 + 1500 if at_s < T0 + 1500 else None)
     desk.restart()
     effects = desk.hear(minute(256, T0 + 1800, previous=1, boot=2), T0 + 1861)
-    assert [(gap.site, gap.reason) for gap in of_kind(effects, Gap)] == [("bahnhof", "silent"), ("bahnhof", "dark")]
+    silent, *dark = of_kind(effects, Gap)
+    assert (silent.site, silent.until_s, silent.resolved_s) == ("bahnhof", T0 + 1500, T0 + 1861)
+    there, here = (RATE * 5 * 24, RATE * 5)  # each by the people that can pass there
+    assert [(gap.site, gap.until_s, gap.bound) for gap in dark] == [("bahnhof", T0 + 1500, there), ("jahnplatz", T0 + 1800, here)]
 
 
 def test_the_silence_of_a_wiped_node_ends_with_its_new_log(desk):

@@ -121,3 +121,31 @@ NO_MINUTES = ["", "noon", "12:00:30", "25:00", "2026-05-01", "2026", "2026-05-01
 def test_what_is_no_whole_minute_is_refused(text):
     with pytest.raises(UsageError):
         moment.parse(text, NOON, "Europe/Berlin")
+
+
+@pytest.mark.parametrize("text", ["2026-10-25 02:30", "2026-10-25 02:00", "2026-10-25T02:59"])
+def test_a_minute_that_is_there_twice_is_asked_for_with_its_offset(text):
+    with pytest.raises(UsageError) as caught:
+        moment.parse(text, NOON, "Europe/Berlin")
+    told = caught.value.line("de")
+    assert text.replace(" ", "T") + "+02:00" in told
+    assert text.replace(" ", "T") + "+01:00" in told
+    assert "\n" not in told
+    first, second = (moment.parse(text + offset, NOON, "Europe/Berlin") for offset in ("+02:00", "+01:00"))
+    assert second - first == 3600
+
+
+def test_a_minute_that_the_clocks_leave_out_is_refused():
+    with pytest.raises(UsageError) as caught:
+        moment.parse("2026-03-29 02:30", NOON, "Europe/Berlin")
+    assert "clocks" in caught.value.line("en")
+    assert moment.parse("2026-03-29 03:00", NOON, "Europe/Berlin") == moment.parse("2026-03-29 01:59", NOON, "Europe/Berlin") + 60
+
+
+def test_a_file_of_another_encoding_is_refused_and_stays_as_it_is(tmp_path):
+    path = tmp_path / "trottoir.toml"
+    path.write_bytes(b"# well\n# Stra\xdfe\n")
+    with pytest.raises(ConfigError, match="0xdf") as caught:
+        ConfigFile(path)
+    assert "2" in caught.value.problems[0].line("de")
+    assert path.read_bytes() == b"# well\n# Stra\xdfe\n"

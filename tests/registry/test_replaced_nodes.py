@@ -3,82 +3,16 @@ and without a minute counted by both, late records land where they were counted,
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
-from gateway import config, view
-from gateway.config import Config
-from gateway.model import Gap, Loss, Series, node_name
-from gateway.reading import Reader
-from gateway.session import Rules
+from gateway import view
+from gateway.model import Gap, Loss, Series
 from gateway.shown import OutboxState
 from gateway.view import Books as ViewBooks
 from gateway.view import Now
-from tests.gateway.parts import INCARNATION, NODE, OTHER, RATE, T0, Desk, acked, gaps, hello, live, losses, minute, of_kind
+from tests.gateway.parts import OTHER, RATE, T0, acked, gaps, hello, live, losses, minute, of_kind
+from tests.registry.technician import FRESH, NEW, OLD, SWAP, Street
 from tools.registry import steps
-from tools.registry.steps import Books
-
-OLD, NEW = node_name(NODE), node_name(OTHER)
-FRESH = INCARNATION + 5
-SWAP = T0 + 600
-TEXT = f'[sites.bahnhof]\ngreatest_per_minute = {RATE}\n[sites.jahnplatz]\n[nodes.{OLD}]\nsite = "bahnhof"\nname = "Nord"\n'
-
-
-def rules_of(found: Config) -> Rules:
-    def rate(site: str) -> int:
-        return found.sites[site].greatest_per_minute
-
-    return Rules(lambda name: name in found.nodes, found.site_of, rate, next_change=found.next_change)
-
-
-class Street:
-    """A gateway whose configuration is changed by the steps of `trottoir node`, with a restart, as a technician does it."""
-
-    def __init__(self, path) -> None:
-        self.path = path
-        self.text = TEXT
-        self.desk = Desk(path, rules_of(self.config))
-        self.old_total = 0
-        self.new_total = 0
-        self.desk.hear(hello(), T0)
-
-    @property
-    def config(self) -> Config:
-        return config.parse(self.text, "t", {})
-
-    def change(self, step, *arguments) -> None:
-        with closing(Reader(self.path)) as reader:
-            newest = {series.node: counted.from_s for series, counted in reader.newest(0).items()}
-        self.text = step(Books(self.text, self.config, newest.get), *arguments).text
-        self.desk.rules = rules_of(self.config)
-        self.desk.restart()
-
-    def old(self, seq: int, ab: int = 3, heard_s: int | None = None, boot: int = 1):
-        """The record of minute `seq` after T0, from 1 on, in order."""
-        self.old_total += ab
-        said = minute(seq, T0 + 60 * (seq - 1), ab, total=(self.old_total, 0), uptime_end_s=60 * seq, boot=boot)
-        return self.desk.hear(said, heard_s or T0 + 60 * seq + 1)
-
-    def new(self, seq: int, start_s: int, ab: int = 5, heard_s: int | None = None):
-        self.new_total += ab
-        uptime_s = 60 * seq
-        said = minute(seq, start_s, ab, total=(self.new_total, 0), uptime_end_s=uptime_s, node=OTHER, incarnation=FRESH)
-        return self.desk.hear(said, heard_s or start_s + 61)
-
-    def introduce_new(self, at_s: int) -> None:
-        self.desk.hear(hello(node=OTHER, incarnation=FRESH), at_s)
-
-    def counted(self) -> dict[tuple[str, str], list[tuple[int, int]]]:
-        """(site, node) -> its minutes, (start after T0, people)."""
-        found: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        query = "SELECT site, node, start, ab FROM bins JOIN series ON series.id = bins.series ORDER BY start"
-        for site, node, start, ab in self.desk.store.read(query):
-            found.setdefault((site, node), []).append((start - T0, ab))
-        return found
-
-    def flagged(self) -> list[tuple[str, str]]:
-        return list(self.desk.store.read("SELECT measurement, tags FROM facts WHERE measurement IN ('gaps', 'losses')"))
 
 
 @pytest.fixture
@@ -194,7 +128,7 @@ def test_a_silence_that_was_open_ends_with_the_stay(street):
     assert gaps(street.desk.commit(street.desk.session.check_silence(SWAP + 500))) == [("silent", 60, 1100, -1)]
     street.change(steps.retire, OLD, SWAP)
     assert gaps(street.desk.commit(street.desk.session.check_silence(SWAP + 560))) == [("silent", 60, 600, RATE * 9)]
-    assert street.desk.store.silences() == []
+    assert street.desk.session.nodes_now()[0].silent_since_s == 0
     assert street.desk.facts("gaps") == {T0 + 60: {"until": SWAP, "bound": RATE * 9, "resolved": 0}}
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from gateway import mistakes
 from gateway.errors import ConfigError, PermissionDenied
 from gateway.words import Say
 
@@ -20,7 +21,7 @@ class ConfigFile:
         self.path = Path(os.path.realpath(path))  # where it is a link, the file behind it is changed
         self.is_new = not self.path.exists()
         self._before = b"" if self.is_new else self._read()
-        text = self._before.decode("utf-8", "replace")
+        text = self._decoded()
         self._head = _BOM if text.startswith(_BOM) else ""
         self.text = text.removeprefix(_BOM)
 
@@ -32,6 +33,14 @@ class ConfigFile:
             raise PermissionDenied("file-denied", file=self.path) from error
         except OSError as error:
             raise ConfigError([Say("config.system", {"file": self.path, "found": error})]) from error
+
+    def _decoded(self) -> str:
+        try:
+            return self._before.decode()
+        except UnicodeDecodeError as error:  # written again, it would not be what it was
+            line = self._before.count(b"\n", 0, error.start) + 1
+            problem = Say("config.not-utf8", {"found": f"0x{self._before[error.start]:02x}", "line": line})
+            raise ConfigError([mistakes.at(str(self.path), problem)]) from error
 
     def _read(self) -> bytes:
         try:
