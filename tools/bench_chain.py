@@ -60,7 +60,7 @@ def payloads(city: City, records: int) -> list[Received]:
 async def through_gateway(folder: Path, uplink: Uplink, city: City, heard: Sequence[Received]) -> None:
     """As in the service: the store in one thread, the uplink in another, until all is on the server."""
     session, store = Session(city.rules), Store(folder / f"{uplink.name}.db")
-    with ThreadPoolExecutor(1, "store") as thread, closing(store):
+    with closing(store), ThreadPoolExecutor(1, "store") as thread:  # what the thread has begun ends before the store is closed
 
         async def in_store(work: Callable[..., T], *arguments: Any) -> T:
             return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)

@@ -113,7 +113,7 @@ def test_names_and_answers_are_text_and_never_speak_to_the_terminal():
 class Watched(Terminal):
     """Reads until something stands on the screen."""
 
-    def until(self, text: str, rounds: int = 300) -> None:
+    def until(self, text: str, rounds: int = 1200) -> None:
         for _ in range(rounds):
             self.read(0.1)
             if text in self.text():
