@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,9 @@ def test_a_heap_under_cpython_and_a_refused_setting_are_told_apart_from_the_line
 
 
 def test_ctrl_c_ends_it_with_130_and_no_half_result(tmp_path):
+    import fcntl
+    import termios
+
     # The reads come from a pipe that stays open, so the command is in the middle of them for as long as we like.
     folder = write_radar(tmp_path / "trace", radar_reads())
     (folder / "ld2450_chunks.csv").unlink()
@@ -143,6 +147,10 @@ def test_ctrl_c_ends_it_with_130_and_no_half_result(tmp_path):
     with (folder / "ld2450_chunks.csv").open("w") as reads:  # opens when the command has opened its end
         reads.write("t_s,bytes\n0.000,30\n")
         reads.flush()
+        ends_s = time.monotonic() + 60
+        while fcntl.ioctl(reads, termios.FIONREAD, bytes(4)) != bytes(4):  # while it opens a file, Python may let a Ctrl-C go by
+            assert time.monotonic() < ends_s
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (130, "", "stopped")
